@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * gmem.c - guest memory in one sealed memfd. See gmem.h.
+ */
+#include "gmem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+
+struct gmem {
+	int fd;
+	size_t n;
+	uint64_t size;
+	struct gmem_region regions[GMEM_REGIONS_MAX];
+};
+
+#define HUGEPAGE_SIZE (2 * MIB)
+
+static int make_memfd(uint64_t size, const struct gmem_options *options, struct error *err)
+{
+	unsigned int flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+	int fd, r;
+
+	if (options->hugepages)
+		flags |= MFD_HUGETLB;
+	fd = memfd_create("guest-memory", flags);
+	if (fd < 0)
+		return error_set(err, errno, "cannot create guest memory: %s", strerror(errno));
+	/* The size never changes, so no access of ours can end in SIGBUS. */
+	if (ftruncate(fd, (off_t)size) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0) {
+		r = error_set(err, errno, "cannot size guest memory to %llu MiB: %s",
+			      (unsigned long long)(size / MIB), strerror(errno));
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+static int prefault(const struct gmem_region *region, struct error *err)
+{
+	if (madvise(region->host, region->size, MADV_POPULATE_WRITE) == 0)
+		return 0;
+	return error_set(err, errno, "cannot allocate all %llu MiB of guest memory now: %s",
+			 (unsigned long long)(region->size / MIB),
+			 errno == EFAULT ? "not enough huge pages" : strerror(errno));
+}
+
+static int map_region(struct gmem_region *region, int fd, uint64_t offset,
+		      const struct gmem_options *options, struct error *err)
+{
+	void *host;
+
+	/* Huge pages are reserved here, so that a shortage shows now and not as a SIGBUS later. */
+	host = mmap(NULL, region->size, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | (options->hugepages ? 0 : MAP_NORESERVE), fd, (off_t)offset);
+	if (host == MAP_FAILED) {
+		int code = errno;
+
+		if (options->hugepages && code == ENOMEM)
+			return error_set(err, code,
+					 "not enough free huge pages for %llu MiB of guest memory: "
+					 "raise vm.nr_hugepages or drop hugepages=on",
+					 (unsigned long long)(region->size / MIB));
+		return error_set(err, code, "cannot map %llu MiB of guest memory: %s",
+				 (unsigned long long)(region->size / MIB), strerror(code));
+	}
+	region->host = host;
+	/* Guest memory is large and says nothing about a bug of ours. */
+	(void)madvise(host, region->size, MADV_DONTDUMP);
+	if (options->thp && madvise(host, region->size, MADV_HUGEPAGE) < 0)
+		return error_set(err, errno, "this host has no transparent huge pages (thp=on): %s",
+				 strerror(errno));
+	return options->prefault ? prefault(region, err) : 0;
+}
+
+int gmem_new(struct gmem **out, const struct gmem_region *layout, size_t n,
+	     const struct gmem_options *options, struct error *err)
+{
+	_cleanup_(gmem_freep) struct gmem *gmem = NULL;
+	uint64_t offset = 0;
+	int r;
+
+	if (n == 0 || n > GMEM_REGIONS_MAX)
+		return error_set(err, EINVAL, "guest memory of %zu regions", n);
+	gmem = calloc(1, sizeof(*gmem));
+	if (!gmem)
+		return error_set(err, ENOMEM, "out of memory");
+	gmem->fd = -1;
+	for (size_t i = 0; i < n; i++)
+		gmem->size += layout[i].size;
+	if (options->hugepages && gmem->size % HUGEPAGE_SIZE)
+		return error_set(err, EINVAL,
+				 "a memory size with hugepages=on is a multiple of 2 MiB");
+	gmem->fd = make_memfd(gmem->size, options, err);
+	if (gmem->fd < 0)
+		return gmem->fd;
+	for (size_t i = 0; i < n; i++) {
+		struct gmem_region *region = &gmem->regions[gmem->n++];
+
+		*region = (struct gmem_region) {.gpa = layout[i].gpa, .size = layout[i].size};
+		r = map_region(region, gmem->fd, offset, options, err);
+		if (r < 0)
+			return r;
+		offset += region->size;
+	}
+	*out = gmem;
+	gmem = NULL;
+	return 0;
+}
+
+void gmem_free(struct gmem *gmem)
+{
+	if (!gmem)
+		return;
+	for (size_t i = 0; i < gmem->n; i++)
+		if (gmem->regions[i].host)
+			munmap(gmem->regions[i].host, gmem->regions[i].size);
+	if (gmem->fd >= 0)
+		close(gmem->fd);
+	free(gmem);
+}
+
+void gmem_freep(struct gmem **gmem)
+{
+	gmem_free(*gmem);
+}
+
+int gmem_fd(const struct gmem *gmem)
+{
+	return gmem->fd;
+}
+
+uint64_t gmem_size(const struct gmem *gmem)
+{
+	return gmem->size;
+}
+
+size_t gmem_regions(const struct gmem *gmem, const struct gmem_region **regions)
+{
+	*regions = gmem->regions;
+	return gmem->n;
+}
+
+/* The bytes from @gpa on to the end of its region, or NULL. */
+static uint8_t *locate(const struct gmem *gmem, uint64_t gpa, uint64_t *left)
+{
+	for (size_t i = 0; i < gmem->n; i++) {
+		const struct gmem_region *region = &gmem->regions[i];
+
+		if (gpa >= region->gpa && gpa - region->gpa < region->size) {
+			*left = region->size - (gpa - region->gpa);
+			return region->host + (gpa - region->gpa);
+		}
+	}
+	return NULL;
+}
+
+void *gmem_at(const struct gmem *gmem, uint64_t gpa, uint64_t len)
+{
+	uint64_t left;
+	uint8_t *host = locate(gmem, gpa, &left);
+
+	return host && len <= left ? host : NULL;
+}
+
+/* All of [@gpa, @gpa + @len) is RAM, in one region or several that touch. */
+static bool covered(const struct gmem *gmem, uint64_t gpa, uint64_t len)
+{
+	uint64_t left;
+
+	while (len > 0) {
+		if (!locate(gmem, gpa, &left))
+			return false;
+		left = MIN(left, len);
+		gpa += left;
+		len -= left;
+	}
+	return true;
+}
+
+int gmem_read(const struct gmem *gmem, uint64_t gpa, void *to, uint64_t len)
+{
+	uint8_t *at = to;
+	uint64_t part;
+
+	if (!covered(gmem, gpa, len))
+		return -EFAULT;
+	for (; len > 0; gpa += part, at += part, len -= part) {
+		const uint8_t *host = locate(gmem, gpa, &part);
+
+		part = MIN(part, len);
+		memcpy(at, host, part);
+	}
+	return 0;
+}
+
+int gmem_write(const struct gmem *gmem, uint64_t gpa, const void *from, uint64_t len)
+{
+	const uint8_t *at = from;
+	uint64_t part;
+
+	if (!covered(gmem, gpa, len))
+		return -EFAULT;
+	for (; len > 0; gpa += part, at += part, len -= part) {
+		uint8_t *host = locate(gmem, gpa, &part);
+
+		part = MIN(part, len);
+		memcpy(host, at, part);
+	}
+	return 0;
+}
+
+int gmem_zero(const struct gmem *gmem, uint64_t gpa, uint64_t len)
+{
+	uint64_t part;
+
+	if (!covered(gmem, gpa, len))
+		return -EFAULT;
+	for (; len > 0; gpa += part, len -= part) {
+		uint8_t *host = locate(gmem, gpa, &part);
+
+		part = MIN(part, len);
+		memset(host, 0, part);
+	}
+	return 0;
+}
+
+int gmem_read_file(const struct gmem *gmem, uint64_t gpa, int fd, uint64_t offset, uint64_t len)
+{
+	uint64_t part;
+
+	if (!covered(gmem, gpa, len))
+		return -EFAULT;
+	for (; len > 0; gpa += part, offset += part, len -= part) {
+		uint8_t *host = locate(gmem, gpa, &part);
+		ssize_t r;
+
+		part = MIN(part, len);
+		r = pread(fd, host, part, (off_t)offset);
+		if (r < 0 && errno == EINTR)
+			r = 0;
+		else if (r < 0)
+			return -errno;
+		else if (r == 0)
+			return -ENODATA;
+		part = (uint64_t)r;
+	}
+	return 0;
+}
