@@ -155,6 +155,7 @@ static uint8_t *locate(const struct gmem *gmem, uint64_t gpa, uint64_t *left)
 			return region->host + (gpa - region->gpa);
 		}
 	}
+	*left = 0;
 	return NULL;
 }
 

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * vcpu.h - one virtual CPU: a thread in KVM_RUN that hands port and memory accesses to the buses.
+ *
+ * Made on the main thread, set up by arch/ through its descriptor, started once, stopped once.
+ */
+#ifndef VMM_VCPU_H
+#define VMM_VCPU_H
+
+#include "base.h"
+#include "bus.h"
+#include "error.h"
+#include "vm.h"
+
+struct vcpu;
+
+/* Why a vCPU ended by itself. */
+enum vcpu_end {
+	VCPU_SHUTDOWN,	     /* triple fault */
+	VCPU_CANNOT_EMULATE, /* KVM met an instruction that it does not know */
+	VCPU_FAILED,	     /* KVM_RUN failed, or KVM reported an internal error */
+};
+
+/* struct vcpu_env - what a vCPU lives in; borrowed, the same for all vCPUs of a machine. */
+struct vcpu_env {
+	const struct bus *pio;
+	const struct bus *mmio;
+	/* On the vCPU's thread. @text: what happened, for VCPU_FAILED and VCPU_CANNOT_EMULATE. */
+	void (*ended)(void *owner, enum vcpu_end end, const char *text);
+	void *owner;
+};
+
+/*
+ * vcpu_new - create vCPU @index of @vm; its thread does not run yet.
+ * Return: 0 and *@out, or -errno and a sentence.
+ */
+int vcpu_new(struct vcpu **out, struct vm *vm, unsigned int index, const struct vcpu_env *env,
+	     struct error *err);
+
+/* vcpu_free - stops the thread and waits for it, if it was started. NULL is fine. */
+void vcpu_free(struct vcpu *vcpu);
+
+/* vcpu_fd - for arch/, before vcpu_start() or on the vCPU's own thread. Borrowed. */
+int vcpu_fd(const struct vcpu *vcpu);
+unsigned int vcpu_index(const struct vcpu *vcpu);
+
+/* vcpu_start - run. Return: 0, or -errno if no thread can be made. */
+int vcpu_start(struct vcpu *vcpu);
+
+/*
+ * vcpu_stop - make the vCPU leave KVM_RUN, and any system call that a device is blocked in, soon
+ * and for good. Does not wait. Any thread.
+ */
+void vcpu_stop(struct vcpu *vcpu);
+
+/* vcpu_current - the vCPU whose thread this is, or NULL. For devices' callbacks. */
+struct vcpu *vcpu_current(void);
+
+/* vcpu_stopping - this thread is a vCPU's that was told to stop: give up what would block. */
+bool vcpu_stopping(void);
+
+#endif

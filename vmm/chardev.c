@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * chardev.c - the host's end of a serial line. See chardev.h.
+ *
+ * Input is taken only while the guest has room for it, so that a pipe may feed a slow guest; a
+ * terminal is always read, since the escape key must work on a guest that hangs, and what the
+ * guest cannot take is dropped.
+ */
+#include "vmm/chardev.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <termios.h>
+
+#include "log.h"
+#include "vcpu.h"
+#include "vmm/terminal.h"
+
+#define ESCAPE_KEY 0x01 /* Ctrl-A */
+
+struct chardev {
+	struct loop *loop;
+	struct loop_watch watch;
+	struct loop_post resume;
+	atomic_bool resume_posted;
+	const struct chardev_ops *ops;
+	void *owner;
+	int in;	   /* -1: no input */
+	int out;   /* -1: no output */
+	int slave; /* kept open, so that the pseudo-terminal survives its users */
+	bool terminal;
+	bool escaped;  /* the escape key was pressed */
+	bool may_drop; /* output that would block is lost */
+	bool own;      /* the descriptors are ours to close */
+	char path[64];
+};
+
+static int open_stdio(struct chardev *chardev, struct error *err)
+{
+	chardev->in = STDIN_FILENO;
+	chardev->out = STDOUT_FILENO;
+	chardev->terminal = isatty(STDIN_FILENO);
+	return 0;
+}
+
+static int open_file(struct chardev *chardev, const char *path, struct error *err)
+{
+	/* Appends: the output of an earlier boot is not lost. */
+	chardev->out = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0666);
+	if (chardev->out < 0)
+		return error_set(err, errno, "serial file '%s': %s", path, strerror(errno));
+	chardev->own = true;
+	return 0;
+}
+
+static int open_pty(struct chardev *chardev, struct error *err)
+{
+	struct termios termios;
+
+	chardev->own = true;
+	chardev->may_drop = true;
+	chardev->in = chardev->out = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+	if (chardev->in < 0)
+		return error_set(err, errno, "cannot make a pseudo-terminal: %s", strerror(errno));
+	if (grantpt(chardev->in) < 0 || unlockpt(chardev->in) < 0 ||
+	    ptsname_r(chardev->in, chardev->path, sizeof(chardev->path)) != 0)
+		return error_set(err, errno, "cannot set up a pseudo-terminal: %s",
+				 strerror(errno));
+	chardev->slave = open(chardev->path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (chardev->slave < 0 || tcgetattr(chardev->slave, &termios) < 0)
+		return error_set(err, errno, "pseudo-terminal '%s': %s", chardev->path,
+				 strerror(errno));
+	/* Raw from the start: an echo would type the guest's output back into the guest. */
+	cfmakeraw(&termios);
+	if (tcsetattr(chardev->slave, TCSANOW, &termios) < 0)
+		return error_set(err, errno, "pseudo-terminal '%s': %s", chardev->path,
+				 strerror(errno));
+	return 0;
+}
+
+int chardev_new(struct chardev **out, const struct config_serial *serial, struct loop *loop,
+		struct error *err)
+{
+	struct chardev *chardev = calloc(1, sizeof(*chardev));
+	int r = 0;
+
+	if (!chardev)
+		return error_set(err, ENOMEM, "out of memory");
+	chardev->loop = loop;
+	chardev->in = chardev->out = chardev->slave = -1;
+	switch (serial->kind) {
+	case SERIAL_STDIO:
+		r = open_stdio(chardev, err);
+		break;
+	case SERIAL_PTY:
+		r = open_pty(chardev, err);
+		break;
+	case SERIAL_FILE:
+		r = open_file(chardev, serial->path, err);
+		break;
+	case SERIAL_OFF:
+		break;
+	}
+	if (r < 0) {
+		chardev_free(chardev);
+		return r;
+	}
+	*out = chardev;
+	return 0;
+}
+
+void chardev_free(struct chardev *chardev)
+{
+	if (!chardev)
+		return;
+	loop_watch_remove(chardev->loop, &chardev->watch);
+	if (chardev->terminal)
+		terminal_restore();
+	closep(&chardev->slave);
+	if (chardev->own) {
+		if (chardev->out != chardev->in)
+			closep(&chardev->out);
+		closep(&chardev->in);
+	}
+	free(chardev);
+}
+
+/* Takes the escape key and its command out of @data. Return: bytes left for the guest. */
+static size_t filter_escapes(struct chardev *chardev, uint8_t *data, size_t len)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		const uint8_t c = data[i];
+
+		if (!chardev->escaped) {
+			if (c == ESCAPE_KEY)
+				chardev->escaped = true;
+			else
+				data[kept++] = c;
+			continue;
+		}
+		chardev->escaped = false;
+		if (c == 'x')
+			chardev->ops->quit(chardev->owner);
+		else if (c == 'a' || c == ESCAPE_KEY)
+			data[kept++] = ESCAPE_KEY;
+		else
+			data[kept++] = c;
+	}
+	return kept;
+}
+
+static void arm(struct chardev *chardev);
+
+static void on_readable(struct loop_watch *watch, uint32_t events)
+{
+	struct chardev *chardev = container_of(watch, struct chardev, watch);
+	size_t room = chardev->ops->room(chardev->owner);
+	uint8_t data[512];
+	ssize_t len;
+
+	len = read(chardev->in, data, chardev->terminal ? sizeof(data) : MIN(room, sizeof(data)));
+	if (len < 0 && (errno == EAGAIN || errno == EINTR))
+		len = 0;
+	else if (len <= 0)
+		return; /* the other end is gone: no more input */
+	if (chardev->terminal)
+		len = (ssize_t)filter_escapes(chardev, data, (size_t)len);
+	if (len > 0)
+		chardev->ops->input(chardev->owner, data, MIN((size_t)len, room));
+	arm(chardev);
+}
+
+static void arm(struct chardev *chardev)
+{
+	int r;
+
+	if (chardev->in < 0 || loop_watch_active(&chardev->watch))
+		return;
+	if (!chardev->terminal && chardev->ops->room(chardev->owner) == 0)
+		return; /* chardev_resume() will */
+	r = loop_watch_once(chardev->loop, &chardev->watch, chardev->in, POLLIN, on_readable);
+	if (r < 0)
+		log_warning("serial input is off: %s", strerror(-r));
+}
+
+void chardev_foreground(struct chardev *chardev)
+{
+	if (!chardev->terminal)
+		return;
+	if (terminal_take(chardev->in) > 0)
+		arm(chardev);
+}
+
+int chardev_start(struct chardev *chardev, const struct chardev_ops *ops, void *owner,
+		  struct error *err)
+{
+	int r;
+
+	chardev->ops = ops;
+	chardev->owner = owner;
+	if (chardev->terminal) {
+		r = terminal_take(chardev->in);
+		if (r < 0)
+			return error_set(err, -r, "cannot set up the terminal: %s", strerror(-r));
+		if (r == 0)
+			return 0; /* in the background: chardev_foreground() will */
+	}
+	arm(chardev);
+	return 0;
+}
+
+void chardev_output(struct chardev *chardev, const uint8_t *data, size_t len)
+{
+	while (chardev->out >= 0 && len > 0 && !vcpu_stopping()) {
+		struct pollfd wait = {.fd = chardev->out, .events = POLLOUT};
+		ssize_t n = write(chardev->out, data, len);
+
+		if (n >= 0) {
+			data += n;
+			len -= (size_t)n;
+		} else if (errno == EAGAIN && !chardev->may_drop) {
+			poll(&wait, 1, -1); /* somebody made our standard output non-blocking */
+		} else if (errno != EINTR) {
+			return; /* the reader is gone; the guest must not suffer from it */
+		}
+	}
+}
+
+static void on_resume(struct loop_post *post)
+{
+	struct chardev *chardev = container_of(post, struct chardev, resume);
+
+	atomic_store(&chardev->resume_posted, false);
+	if (!chardev->terminal)
+		arm(chardev);
+}
+
+void chardev_resume(struct chardev *chardev)
+{
+	if (chardev->in >= 0 && !atomic_exchange(&chardev->resume_posted, true))
+		loop_post(chardev->loop, &chardev->resume, on_resume);
+}
+
+const char *chardev_path(const struct chardev *chardev)
+{
+	return chardev->path[0] ? chardev->path : NULL;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * lifecycle.c - the end of a machine. See lifecycle.h.
+ */
+#include "vmm/lifecycle.h"
+
+#include "log.h"
+
+#define RUNNING (-1)
+
+void lifecycle_end(struct lifecycle *life, enum exit_code code)
+{
+	int running = RUNNING;
+
+	if (!atomic_compare_exchange_strong(&life->code, &running, (int)code))
+		return;
+	for (unsigned int i = 0; i < life->vcpus_n; i++)
+		vcpu_stop(life->vcpus[i]);
+	loop_stop(life->loop);
+}
+
+static void on_request(struct machine *machine, enum machine_request request)
+{
+	struct lifecycle *life = container_of(machine, struct lifecycle, machine);
+	const struct vcpu *vcpu = vcpu_current();
+
+	switch (request) {
+	case MACHINE_POWER_OFF:
+		log_info("the guest powered off");
+		lifecycle_end(life, EXIT_POWER_OFF);
+		break;
+	case MACHINE_RESET:
+		if (vcpu && life->is_emergency(vcpu)) {
+			log_info("the guest's kernel crashed and reset the machine");
+			lifecycle_end(life, EXIT_PANIC);
+			break;
+		}
+		log_info("the guest reset the machine");
+		lifecycle_end(life, EXIT_RESET);
+		break;
+	case MACHINE_PANIC:
+		log_info("the guest's kernel panicked");
+		lifecycle_end(life, EXIT_PANIC);
+		break;
+	}
+}
+
+static const struct machine_ops machine_ops = {.request = on_request};
+
+void lifecycle_init(struct lifecycle *life, struct loop *loop,
+		    bool (*is_emergency)(const struct vcpu *vcpu), bool hardware)
+{
+	*life = (struct lifecycle) {
+		.machine.ops = &machine_ops,
+		.loop = loop,
+		.is_emergency = is_emergency,
+		.hardware = hardware,
+		.code = RUNNING,
+	};
+}
+
+void lifecycle_set_vcpus(struct lifecycle *life, struct vcpu **vcpus, unsigned int n)
+{
+	life->vcpus = vcpus;
+	life->vcpus_n = n;
+}
+
+void lifecycle_vcpu_ended(void *owner, enum vcpu_end end, const char *text)
+{
+	struct lifecycle *life = owner;
+
+	if (end == VCPU_SHUTDOWN) {
+		log_info("the guest ended in a triple fault");
+		lifecycle_end(life, EXIT_PANIC);
+	} else if (end == VCPU_CANNOT_EMULATE && !life->hardware) {
+		log_error("%s: this host has no hardware virtualization, so KVM interprets the "
+			  "guest's code and knows only a part of the instructions",
+			  text);
+		lifecycle_end(life, EXIT_HOST);
+	} else {
+		log_error("%s", text);
+		lifecycle_end(life, EXIT_KVM);
+	}
+}
+
+enum exit_code lifecycle_code(const struct lifecycle *life)
+{
+	return (enum exit_code)atomic_load(&life->code);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * terminal.c - raw mode and back. See terminal.h.
+ */
+#include "vmm/terminal.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <termios.h>
+
+#include "log.h"
+
+static struct termios saved;
+static int saved_fd = -1;
+static atomic_bool raw;
+
+int terminal_take(int fd)
+{
+	struct termios now;
+
+	if (tcgetpgrp(fd) != getpgrp())
+		return 0;
+	if (tcgetattr(fd, &now) < 0)
+		return -errno;
+	if (!atomic_load(&raw)) {
+		saved = now;
+		saved_fd = fd;
+	}
+	cfmakeraw(&now);
+	/* Set before the change, so that a signal in between still restores. */
+	atomic_store(&raw, true);
+	if (tcsetattr(fd, TCSANOW, &now) < 0) {
+		atomic_store(&raw, false);
+		return -errno;
+	}
+	log_set_raw(true);
+	return 1;
+}
+
+void terminal_restore(void)
+{
+	int code = errno;
+
+	if (atomic_exchange(&raw, false)) {
+		tcsetattr(saved_fd, TCSANOW, &saved);
+		log_set_raw(false);
+	}
+	errno = code;
+}
