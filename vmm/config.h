@@ -3,7 +3,8 @@
  * config.h - the configuration of one virtual machine, and where it comes from.
  *
  * One schema (config_schema.c) describes every option; the command line (config_args.c), the JSON
- * file and --dry-run's output (config_json.c) and --help are all read off it. Main thread.
+ * file and --dry-run's output (config_json.c) and --help (config_help.c) are all read off it. Main
+ * thread.
  */
 #ifndef VMM_CONFIG_H
 #define VMM_CONFIG_H
@@ -20,6 +21,8 @@ enum serial_kind {
 	SERIAL_FILE,
 };
 
+#define CONFIG_CPUS_MAX 32
+
 struct config_memory {
 	uint64_t size; /* bytes */
 	bool hugepages, prefault, thp;
@@ -27,10 +30,10 @@ struct config_memory {
 
 struct config_serial {
 	enum serial_kind kind;
-	char *path; /* of SERIAL_FILE */
+	char *path; /* of SERIAL_FILE, else NULL */
 };
 
-/* struct config - strings are owned by it; NULL: not given. */
+/* struct config - strings are owned by it, valid UTF-8; NULL: not given. */
 struct config {
 	char *kernel;
 	char *initramfs;
@@ -55,11 +58,14 @@ enum config_action {
 
 /* config_init - the defaults. */
 void config_init(struct config *config);
+
+/* config_deinit - release the strings, whether or not reading the configuration succeeded. */
 void config_deinit(struct config *config);
 
 /*
  * config_from_args - read the command line, and the file that --config names, into @config.
- * The command line wins over the file. @config: initialised.
+ * @config: initialised. An option of the command line replaces that of the file as a whole, in
+ * whatever order they are given. --help and --version end the reading where they stand.
  * Return: 0 and *@action; or -EINVAL (-errno for a file that cannot be read) and a sentence that
  * says what is wrong, where, and what would be right.
  */
@@ -68,16 +74,23 @@ int config_from_args(struct config *config, int argc, char **argv, enum config_a
 
 /*
  * config_from_json - read a configuration file's text into @config.
- * @name: of the file, for messages, which say "NAME:LINE:COLUMN: ...". @text: @len bytes.
- * @set: bitmask by schema index; options whose bit is set are checked but not stored; may be NULL.
+ * @name: of the file, for messages, which say "NAME:LINE:COLUMN: ...". @text: @len bytes, not
+ * necessarily terminated. @given: bit mask by index into the schema; options whose bit is set are
+ * checked but not stored. Return: 0; -EINVAL or -ENOMEM and a sentence.
  */
 int config_from_json(struct config *config, const char *name, const char *text, size_t len,
-		     const uint64_t *set, struct error *err);
+		     uint64_t given, struct error *err);
 
-/* config_to_json - what --dry-run prints. Return: a string to free(), or NULL out of memory. */
+/*
+ * config_to_json - what --dry-run prints: every option with its effective value, without a final
+ * newline; config_from_json() takes it back. Return: a string to free(), NULL out of memory.
+ */
 char *config_to_json(const struct config *config);
 
-/* config_check - what only the whole shows: a kernel is named, values fit together. */
+/*
+ * config_check - what only the whole shows: a kernel is named. What a single option can show was
+ * checked when it was read. For CONFIG_RUN and CONFIG_DRY_RUN. Return: 0; -EINVAL and a sentence.
+ */
 int config_check(const struct config *config, struct error *err);
 
 /* config_print_help - --help, to stdout. */

@@ -4,6 +4,7 @@
  */
 #include "gmem.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -13,10 +14,15 @@ struct gmem {
 	int fd;
 	size_t n;
 	uint64_t size;
+	bool huge; /* pages are huge or may become so */
 	struct gmem_region regions[GMEM_REGIONS_MAX];
 };
 
 #define HUGEPAGE_SIZE (2 * MIB)
+
+/* gmem_read_file(): what is worth a pipe, and the largest pipe that an ordinary user gets. */
+#define SPLICE_MIN (256 * KIB)
+#define PIPE_SIZE  ((int)MIB)
 
 static int make_memfd(uint64_t size, const struct gmem_options *options, struct error *err)
 {
@@ -89,6 +95,7 @@ int gmem_new(struct gmem **out, const struct gmem_region *layout, size_t n,
 	if (!gmem)
 		return error_set(err, ENOMEM, "out of memory");
 	gmem->fd = -1;
+	gmem->huge = options->hugepages || options->thp;
 	for (size_t i = 0; i < n; i++)
 		gmem->size += layout[i].size;
 	if (options->hugepages && gmem->size % HUGEPAGE_SIZE)
@@ -229,25 +236,97 @@ int gmem_zero(const struct gmem *gmem, uint64_t gpa, uint64_t len)
 	return 0;
 }
 
+/* Where @host's region has @host in the memfd. */
+static uint64_t memfd_offset(const struct gmem *gmem, const uint8_t *host)
+{
+	uint64_t offset = 0;
+
+	for (size_t i = 0; i < gmem->n; i++) {
+		const struct gmem_region *region = &gmem->regions[i];
+
+		if (host >= region->host && (uint64_t)(host - region->host) < region->size)
+			return offset + (uint64_t)(host - region->host);
+		offset += region->size;
+	}
+	assert(false);
+	return 0;
+}
+
+/* Up to @len bytes, as many as the pipe holds. Return: how many; 0 at the file's end; -errno. */
+static ssize_t splice_part(int fd, uint64_t offset, const int pipe[2], int memfd, uint64_t at,
+			   uint64_t len)
+{
+	off_t from = (off_t)offset, to = (off_t)at;
+	ssize_t got, put;
+
+	got = splice(fd, &from, pipe[1], NULL, len, 0);
+	if (got <= 0)
+		return got < 0 ? -errno : 0;
+	for (ssize_t left = got; left > 0; left -= put) {
+		put = splice(pipe[0], NULL, memfd, &to, (size_t)left, 0);
+		if (put < 0 && errno == EINTR)
+			put = 0;
+		else if (put <= 0)
+			return put < 0 ? -errno : -EIO;
+	}
+	return got;
+}
+
+static void close_pipe(int pipe[2])
+{
+	closep(&pipe[0]);
+	closep(&pipe[1]);
+	pipe[0] = pipe[1] = -1;
+}
+
+/* Without a pipe, gmem_read_file() does as well, only slower. */
+static void open_pipe(int pipe[2])
+{
+	if (pipe2(pipe, O_CLOEXEC) < 0)
+		pipe[0] = pipe[1] = -1;
+	else
+		(void)fcntl(pipe[0], F_SETPIPE_SZ, PIPE_SIZE);
+}
+
+/*
+ * A large read goes from page cache to memfd by splice(2), which costs half of pread(2): the new
+ * pages are neither cleared before they are filled nor mapped one fault at a time. Huge pages come
+ * only by a fault in the mapping.
+ */
 int gmem_read_file(const struct gmem *gmem, uint64_t gpa, int fd, uint64_t offset, uint64_t len)
 {
+	int pipe[2] = {-1, -1};
 	uint64_t part;
+	int r = 0;
 
 	if (!covered(gmem, gpa, len))
 		return -EFAULT;
+	if (len >= SPLICE_MIN && !gmem->huge)
+		open_pipe(pipe);
 	for (; len > 0; gpa += part, offset += part, len -= part) {
 		uint8_t *host = locate(gmem, gpa, &part);
-		ssize_t r;
+		ssize_t got;
 
 		part = MIN(part, len);
-		r = pread(fd, host, part, (off_t)offset);
-		if (r < 0 && errno == EINTR)
-			r = 0;
-		else if (r < 0)
-			return -errno;
-		else if (r == 0)
-			return -ENODATA;
-		part = (uint64_t)r;
+		if (pipe[0] >= 0) {
+			got = splice_part(fd, offset, pipe, gmem->fd, memfd_offset(gmem, host),
+					  part);
+		} else {
+			got = pread(fd, host, part, (off_t)offset);
+			if (got < 0)
+				got = -errno;
+		}
+		if (got == -EINVAL && pipe[0] >= 0) { /* not on this file system */
+			close_pipe(pipe);
+			got = 0;
+		} else if (got == -EINTR) {
+			got = 0;
+		} else if (got <= 0) {
+			r = got < 0 ? (int)got : -ENODATA;
+			break;
+		}
+		part = (uint64_t)got;
 	}
-	return 0;
+	close_pipe(pipe);
+	return r;
 }

@@ -60,6 +60,15 @@ static int map_run(struct vcpu *vcpu, const struct vm *vm, struct error *err)
 	return 0;
 }
 
+static int creation_failed(const struct vm *vm, unsigned int index, int code, struct error *err)
+{
+	int max = ioctl(vm_fd(vm), KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS);
+
+	if (max > 0 && index >= (unsigned int)max)
+		return error_set(err, code, "KVM of this host allows %d vCPUs at most", max);
+	return error_set(err, code, "KVM cannot create vCPU %u: %s", index, strerror(code));
+}
+
 int vcpu_new(struct vcpu **out, struct vm *vm, unsigned int index, const struct vcpu_env *env,
 	     struct error *err)
 {
@@ -72,7 +81,7 @@ int vcpu_new(struct vcpu **out, struct vm *vm, unsigned int index, const struct 
 	vcpu->env = env;
 	vcpu->fd = ioctl(vm_fd(vm), KVM_CREATE_VCPU, (unsigned long)index);
 	if (vcpu->fd < 0) {
-		r = error_set(err, errno, "KVM cannot create vCPU %u: %s", index, strerror(errno));
+		r = creation_failed(vm, index, errno, err);
 		goto fail;
 	}
 	r = map_run(vcpu, vm, err);

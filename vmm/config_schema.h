@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * config_schema.h - the one table of options, and the pieces that read it. Private to config*.c.
+ *
+ * A field is one value of a struct: what it is called, where it lies, which values it takes. An
+ * option is a field of struct config with what the command line adds: a letter, other names. A
+ * composite field is a struct of further fields, written "key=value,..." or as a JSON object.
+ * All functions take a @base: the struct that holds the field. Main thread.
+ */
+#ifndef VMM_CONFIG_SCHEMA_H
+#define VMM_CONFIG_SCHEMA_H
+
+#include <stdio.h>
+
+#include "base.h"
+#include "error.h"
+#include "vmm/config.h"
+
+enum field_type {
+	FIELD_BOOL,	 /* bool */
+	FIELD_UINT,	 /* unsigned int within .min and .max */
+	FIELD_SIZE,	 /* uint64_t: bytes within .min and .max, a multiple of .multiple */
+	FIELD_ENUM,	 /* unsigned int, or an enum: index of .names */
+	FIELD_TEXT,	 /* char *, owned; may be empty */
+	FIELD_PATH,	 /* char *, owned; not empty */
+	FIELD_COMPOSITE, /* a struct of .fields */
+};
+
+struct config_field {
+	const char *name; /* key in JSON and "key=value"; an option's long name */
+	const char *arg;  /* stands for the value in --help; NULL for an enum: its names */
+	const char *help;
+	enum field_type type;
+	size_t offset;
+	uint64_t min, max, multiple;
+	const char *const *names;
+	size_t names_n;
+	/* Of a composite. The key of the first field may be left out. */
+	const struct config_field *fields;
+	size_t fields_n;
+	/*
+	 * settle - once all keys are read: fill in what follows from others, check that they fit.
+	 * @value: the composite. @given: bit mask of the fields that were given, by index.
+	 */
+	int (*settle)(void *value, uint64_t given, struct error *err);
+};
+
+/* Options that are no part of struct config and thus not of the file. */
+enum option_command {
+	COMMAND_NONE,
+	COMMAND_CONFIG,	 /* read a file */
+	COMMAND_VERBOSE, /* may be repeated */
+	COMMAND_ACTION,	 /* .action instead of CONFIG_RUN */
+};
+
+struct config_option {
+	struct config_field field;
+	enum option_command command;
+	enum config_action action;
+	char letter;	   /* 0: none */
+	const char *alias; /* a second long name, or NULL */
+	const char *no;	   /* the long name that turns a FIELD_BOOL off */
+	const char *group; /* heading in --help, at the first option of a group */
+};
+
+#define CONFIG_OPTIONS_MAX 64 /* bits of a mask of options */
+
+/* config_options - the schema, in the order of --help and --dry-run. */
+extern const struct config_option config_options[];
+extern const size_t config_options_n;
+
+/* option_stored - the option lies in struct config and thus in the file. */
+static inline bool option_stored(const struct config_option *option)
+{
+	return option->command == COMMAND_NONE;
+}
+
+/* field_at - where a field lies in the struct that holds it. */
+static inline void *field_at(const struct config_field *field, const void *base)
+{
+	return (void *)((uintptr_t)base + field->offset);
+}
+
+/*
+ * field_parse - read a value, as it stands behind "--option=" or "key=", into @base.
+ * The error's sentence does not name the field: the caller prefixes how the user named it.
+ * Return: 0; -EINVAL or -ENOMEM and a sentence; the field then is as before or partly set.
+ */
+int field_parse(const struct config_field *field, void *base, const char *text, struct error *err);
+
+/* field_free - release what the field owns. */
+void field_free(const struct config_field *field, void *base);
+
+/* size_format - bytes with the largest unit that loses nothing, such as "512M", into @to. */
+#define SIZE_TEXT_MAX 24
+void size_format(char to[SIZE_TEXT_MAX], uint64_t bytes);
+
+/* arg_format - what stands for the value of a field in --help, such as "FILE" or "on|off". */
+void arg_format(const struct config_field *field, char *to, size_t max);
+
+/*
+ * kv_parse - read "value,key=value,flag" into the composite at @value.
+ * In a value, "\," is a comma and "\\" a backslash. Return: as field_parse().
+ */
+int kv_parse(const struct config_field *composite, void *value, const char *text,
+	     struct error *err);
+
+/*
+ * composite_find - the field of that name.
+ * @given: mask of the fields seen so far; the field's bit is set.
+ * Return: NULL and a sentence for an unknown key or one that was given before.
+ */
+const struct config_field *composite_find(const struct config_field *composite, const char *key,
+					  uint64_t *given, struct error *err);
+
+/*
+ * suggest_error - "unknown WHAT GIVEN", with the nearest of @names and then the others.
+ * @dash: stands before @given and each name. @hint: the name that was meant, if that is known,
+ * else NULL. Return: -EINVAL.
+ */
+int suggest_error(struct error *err, const char *what, const char *dash, const char *given,
+		  const char *const *names, size_t names_n, const char *hint);
+
+/* help_write - --help. Fits 80 columns. */
+void help_write(FILE *out);
+
+/* CONFIG_FILE_MAX - bytes that a configuration file may have. */
+#define CONFIG_FILE_MAX MIB
+
+/*
+ * config_file_read - read a configuration file whole.
+ * Return: 0, *@text (owned by the caller, not terminated) and *@len; or -errno and a sentence
+ * that names the file.
+ */
+int config_file_read(const char *path, char **text, size_t *len, struct error *err);
+
+#endif
