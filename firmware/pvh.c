@@ -15,6 +15,7 @@
 #include "firmware/vmlinux.h"
 
 #define ENTRY_END (UINT64_C(1) << 32)
+#define GDT_ROOM  UINT64_C(0x100) /* more than arch/ fills at MAP_GDT */
 
 #define START_MAGIC   0x336ec578 /* "xEn3", with bit 7 of the E set */
 #define START_VERSION 1
@@ -72,7 +73,7 @@ struct placed {
 };
 
 static const struct placed placed[] = {
-	{MAP_GDT, MAP_GDT + 0x100, "the descriptor table"},
+	{MAP_GDT, MAP_GDT + GDT_ROOM, "the descriptor table"},
 	{MAP_START_INFO, MAP_BOOT_PARAMS, "the start info"},
 	{MAP_CMDLINE, MAP_CMDLINE + CMDLINE_MAX + 1, "the command line"},
 };

@@ -27,7 +27,6 @@ struct machine_name {
 
 static const struct machine_name machine_names[] = {
 	{EM_386, "i386 (32-bit x86)"},
-	{EM_X86_64, "x86-64"},
 	{EM_ARM, "arm (32 bit)"},
 	{EM_AARCH64, "aarch64"},
 	{EM_RISCV, "riscv"},
@@ -36,7 +35,7 @@ static const struct machine_name machine_names[] = {
 	{EM_S390, "s390"},
 	{EM_MIPS, "mips"},
 	{EM_SPARCV9, "sparc64"},
-	{258, "loongarch"},
+	{EM_LOONGARCH, "loongarch"},
 	{EM_68K, "m68k"},
 	{EM_SH, "superh"},
 	{EM_PARISC, "parisc"},

@@ -114,4 +114,10 @@ int acpi_write_tables(struct gmem *gmem, uint64_t gpa, uint64_t max,
 int mptable_write(struct gmem *gmem, uint64_t gpa, uint64_t max, unsigned int cpus, uint32_t lapic,
 		  uint32_t ioapic);
 
+/*
+ * reset_vector_write - put code at the BIOS's reset vector, F000:FFF0 in real mode, that writes
+ * @value to the I/O port @port. Return: 0; -EFAULT.
+ */
+int reset_vector_write(struct gmem *gmem, uint16_t port, uint8_t value);
+
 #endif

@@ -233,10 +233,16 @@ static bool is_blank(const struct source *source)
 /* Where the token starts behind which jansson stopped: it quotes a short one in its text. */
 static size_t token_start(const struct source *source, const json_error_t *error)
 {
-	size_t end = MIN((size_t)MAX(error->position, 0), source->len);
+	size_t end = MIN((size_t)MAX(error->position, 0), source->len), at = end;
 	const char *near = strstr(error->text, " near '");
 	size_t len;
 
+	if (json_error_code(error) == json_error_numeric_overflow) {
+		while (at > 0 && source->text[at - 1] &&
+		       strchr("+-.0123456789eE", source->text[at - 1]))
+			at--;
+		return at;
+	}
 	if (!near)
 		return end;
 	near += strlen(" near '");

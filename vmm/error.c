@@ -8,11 +8,17 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Those of ASCII, and U+0080 to U+009F: some terminals obey them in UTF-8 as well. */
 static void replace_controls(char *text)
 {
-	for (; *text; text++)
-		if ((unsigned char)*text < 0x20 || *text == 0x7f)
-			*text = '?';
+	for (; *text; text++) {
+		const unsigned char c = (unsigned char)text[0], next = (unsigned char)text[1];
+
+		if (c < 0x20 || c == 0x7f)
+			text[0] = '?';
+		else if (c == 0xc2 && next >= 0x80 && next < 0xa0)
+			text[0] = text[1] = '?';
+	}
 }
 
 int error_set(struct error *err, int code, const char *fmt, ...)

@@ -240,8 +240,10 @@ static int write_platform_tables(struct vmm *vmm, uint64_t *rsdp, struct error *
 		.rtc_gsi = GSI_RTC,
 		.pvpanic_port = PORT_PVPANIC,
 	};
-	int r;
+	int r = reset_vector_write(vmm->gmem, PORT_RESET, RESET_VALUE);
 
+	if (r < 0)
+		return error_set(err, -r, "cannot write the reset vector: %s", strerror(-r));
 	if (vmm->config->acpi)
 		return acpi_write_tables(vmm->gmem, MAP_BIOS, MAP_BIOS_MAX, &platform, rsdp, err);
 	r = mptable_write(vmm->gmem, MAP_MPTABLE, MAP_MPTABLE_MAX, vmm->config->cpus, MAP_LAPIC,

@@ -17,8 +17,11 @@ static atomic_bool raw;
 int terminal_take(int fd)
 {
 	struct termios now;
+	pid_t foreground;
 
-	if (tcgetpgrp(fd) != getpgrp())
+	/* A terminal that is not this session's has no foreground, and so no background. */
+	foreground = tcgetpgrp(fd);
+	if (foreground >= 0 && foreground != getpgrp())
 		return 0;
 	if (tcgetattr(fd, &now) < 0)
 		return -errno;

@@ -9,20 +9,21 @@
 #include "base.h"
 
 /* Below 1 MiB: what the boot loader leaves for the kernel, all inside RAM. */
-#define MAP_GDT		UINT64_C(0x0500)
-#define MAP_START_INFO	UINT64_C(0x6000) /* PVH: hvm_start_info, module list, memory map */
-#define MAP_BOOT_PARAMS UINT64_C(0x7000) /* Linux: the "zero page", 4 KiB */
-#define MAP_PAGE_TABLES UINT64_C(0x9000) /* PML4, PDPT, four page directories: 24 KiB */
-#define MAP_CMDLINE	UINT64_C(0x20000)
-#define MAP_CMDLINE_MAX (64 * KIB)
-#define MAP_EBDA	UINT64_C(0x9fc00) /* reserved from here on */
-#define MAP_EBDA_MAX	KIB
-#define MAP_LOW_END	UINT64_C(0xa0000)
-#define MAP_BIOS	UINT64_C(0xe0000) /* ACPI tables */
-#define MAP_BIOS_MAX	(64 * KIB)
-#define MAP_MPTABLE	UINT64_C(0xf0000) /* MP table (without ACPI), where kernels look for it */
-#define MAP_MPTABLE_MAX (64 * KIB)
-#define MAP_HIGH	UINT64_C(0x100000) /* RAM without holes from here on */
+#define MAP_GDT		 UINT64_C(0x0500)
+#define MAP_START_INFO	 UINT64_C(0x6000) /* PVH: hvm_start_info, module list, memory map */
+#define MAP_BOOT_PARAMS	 UINT64_C(0x7000) /* Linux: the "zero page", 4 KiB */
+#define MAP_PAGE_TABLES	 UINT64_C(0x9000) /* PML4, PDPT, four page directories: 24 KiB */
+#define MAP_CMDLINE	 UINT64_C(0x20000)
+#define MAP_CMDLINE_MAX	 (64 * KIB)
+#define MAP_EBDA	 UINT64_C(0x9fc00) /* reserved from here on */
+#define MAP_EBDA_MAX	 KIB
+#define MAP_LOW_END	 UINT64_C(0xa0000)
+#define MAP_BIOS	 UINT64_C(0xe0000) /* ACPI tables */
+#define MAP_BIOS_MAX	 (64 * KIB)
+#define MAP_MPTABLE	 UINT64_C(0xf0000) /* MP table (without ACPI), where kernels look for it */
+#define MAP_MPTABLE_MAX	 (60 * KIB)
+#define MAP_RESET_VECTOR UINT64_C(0xffff0)
+#define MAP_HIGH	 UINT64_C(0x100000) /* RAM without holes from here on */
 
 /* The hole below 4 GiB. RAM that does not fit under it goes on at 4 GiB. */
 #define MAP_HOLE	 UINT64_C(0xc0000000)

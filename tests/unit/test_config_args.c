@@ -156,11 +156,11 @@ static const struct {
 	 "configuration file 'large' is larger than 1 MiB"},
 	{"mistake in the file",
 	 {"--config", "bad"},
-	 "bad:2:9: cpus: 33 is too large: it must be from "
+	 "bad:2:8: cpus: 33 is too large: it must be from "
 	 "1 to 32"},
 	{"mistake in the file, overridden",
 	 {"--config", "bad", "--cpus", "4"},
-	 "bad:2:9: cpus: 33 is too large: it must be from 1 to 32"},
+	 "bad:2:8: cpus: 33 is too large: it must be from 1 to 32"},
 	{"control character",
 	 {"\033[2J"},
 	 "unexpected argument '?[2J': a kernel is named with "
@@ -246,7 +246,7 @@ static const struct {
 	 .config = {.log_level = LOG_LEVEL_DEBUG}},
 	{.name = "v from a level",
 	 .args = {"-vv", "--log-level", "error"},
-	 .config = {.log_level = LOG_LEVEL_WARNING}},
+	 .config = {.log_level = LOG_LEVEL_INFO}},
 	{.name = "dry run", .args = {"--dry-run"}, .action = CONFIG_DRY_RUN},
 	{.name = "check host", .args = {"--check-host"}, .action = CONFIG_CHECK_HOST},
 	{.name = "version ends reading",

@@ -42,7 +42,7 @@ static const struct {
 	 "1:26: the key \"thp\" is given twice"},
 	{"long key twice",
 	 "{\"a key of more than twenty \\\"letters\\\"\": 1, \"a key of more than twenty \\\"letters\\\"\": 2}",
-	 "1:45: the key \"a key of more than twenty \\\"letters\\\"\" is given twice"},
+	 "1:46: the key \"a key of more than twenty \\\"letters\\\"\" is given twice"},
 	{"unknown key", "{\n\t\"cpus\": 2,\n\t\"memry\": \"1G\"\n}",
 	 "3:2: unknown key memry: did you mean memory? The others are " OTHER_KEYS},
 	{"unknown key, far off", "{\"video\": 2}",

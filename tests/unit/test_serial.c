@@ -304,6 +304,7 @@ static void change_of_what_is_pending_is_an_edge(void **state)
 	assert_int_equal(fake_irq_take(&port->irq), 1);
 	/* Changed lines and an overrun, left over from loop mode, and one after the other read. */
 	out(port, IER, 0x0e);
+	assert_int_equal(fake_irq_take(&port->irq), 1);
 	out(port, MCR, 0x18);
 	for (int i = 0; i < 17; i++)
 		out(port, DATA, 0x00);
