@@ -13,21 +13,32 @@
 
 #define NAME_SHOWN "'%.400s'" /* a path may be longer than a sentence */
 
-/* Return: bytes read until the end of the file or @max; -errno. */
-static ssize_t read_all(int fd, char *to, size_t max)
+#define FIRST_READ (4 * KIB) /* most files end within */
+
+/* Return: bytes read until the end of the file, at most CONFIG_FILE_MAX + 1, to *@to; -errno. */
+static ssize_t read_all(int fd, char **to)
 {
-	size_t len = 0;
+	size_t len = 0, max = 0;
 
-	while (len < max) {
-		ssize_t n = read(fd, to + len, max - len);
+	while (len <= CONFIG_FILE_MAX) {
+		ssize_t n;
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
+		if (len == max) {
+			char *longer;
+
+			max = max ? MIN(2 * max, CONFIG_FILE_MAX + 1) : FIRST_READ;
+			longer = realloc(*to, max);
+			if (!longer)
+				return -ENOMEM;
+			*to = longer;
+		}
+		n = read(fd, *to + len, max - len);
 		if (n == 0)
 			break;
-		len += (size_t)n;
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0)
+			len += (size_t)n;
 	}
 	return (ssize_t)len;
 }
@@ -46,11 +57,7 @@ int config_file_read(const char *path, char **text, size_t *len, struct error *e
 	if (S_ISDIR(st.st_mode))
 		return error_set(err, EISDIR, "configuration file " NAME_SHOWN " is a directory",
 				 path);
-	/* Untouched pages of a buffer this large cost nothing, and free() unmaps it. */
-	buffer = malloc(CONFIG_FILE_MAX + 1);
-	if (!buffer)
-		return error_set(err, ENOMEM, "out of memory");
-	n = read_all(fd, buffer, CONFIG_FILE_MAX + 1);
+	n = read_all(fd, &buffer);
 	if (n < 0)
 		return error_set(err, (int)-n, "cannot read configuration file " NAME_SHOWN ": %s",
 				 path, strerror((int)-n));

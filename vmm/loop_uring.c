@@ -19,9 +19,8 @@
 /* One page for the submission queue, one for all the rest. */
 #define ENTRIES 64
 
-/* Ids that stand for no slot, since no generation is 0. */
+/* This id stands for no slot, nor do those of loop_uring_try(): no generation is 0. */
 #define ID_REMOVE 0
-#define ID_TRY	  1
 
 enum slot_state {
 	SLOT_IDLE,     /* not with the kernel, and nothing to do about it */
@@ -36,6 +35,7 @@ struct uring_loop {
 	struct io_uring ring;
 	bool enabled;
 	unsigned int todo; /* slots in SLOT_TO_ARM or SLOT_TO_PROBE */
+	uint32_t trials;   /* of loop_uring_try() */
 };
 
 static struct uring_loop *uring_loop(struct loop *loop)
@@ -344,21 +344,21 @@ int loop_uring_try(struct loop *loop, uint8_t opcode, uint8_t flags)
 	struct uring_loop *uring = uring_loop(loop);
 	struct io_uring_sqe *sqe;
 	struct io_uring_cqe *cqes[2 * ENTRIES];
-	int r = -EAGAIN;
 	unsigned int n;
+	uint64_t id;
 
 	assert(loop->ops == &uring_ops);
 	if (!make_room(uring, 1))
 		return -EAGAIN;
+	id = ++uring->trials;
 	sqe = io_uring_get_sqe(&uring->ring);
 	io_uring_prep_rw(opcode, sqe, -1, NULL, 0, 0);
 	io_uring_sqe_set_flags(sqe, flags);
-	io_uring_sqe_set_data64(sqe, ID_TRY);
+	io_uring_sqe_set_data64(sqe, id);
 	(void)io_uring_submit_and_wait(&uring->ring, 1);
-	/* The last one: earlier trials of the turn that is under way are still there. */
 	n = io_uring_peek_batch_cqe(&uring->ring, cqes, ARRAY_SIZE(cqes));
 	for (unsigned int i = 0; i < n; i++)
-		if (io_uring_cqe_get_data64(cqes[i]) == ID_TRY)
-			r = cqes[i]->res;
-	return r;
+		if (io_uring_cqe_get_data64(cqes[i]) == id)
+			return cqes[i]->res;
+	return -EAGAIN;
 }

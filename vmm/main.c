@@ -5,6 +5,7 @@
  *
  * Runs on the main thread, which then serves the machine's control loop.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,6 +33,13 @@
 #include "vmm/lifecycle.h"
 #include "vmm/signals.h"
 
+/* The map of the machine and the registers of its devices say the same. */
+static_assert(PORT_SLEEP_CONTROL == PORT_PM + ACPI_PM_SLEEP_CONTROL, "port map");
+static_assert(PORT_SLEEP_STATUS == PORT_PM + ACPI_PM_SLEEP_STATUS, "port map");
+static_assert(PORT_RESET == PORT_PM + ACPI_PM_RESET, "port map");
+static_assert(PORT_EVENT == PORT_PM + ACPI_PM_EVENT, "port map");
+static_assert(RESET_VALUE == ACPI_PM_RESET_VALUE, "port map");
+
 /* struct vmm - everything there is, in the order in which it is made. */
 struct vmm {
 	const struct config *config;
@@ -43,7 +51,7 @@ struct vmm {
 	struct gmem *gmem;
 	struct bus *pio, *mmio;
 
-	struct irq serial_irq, rtc_irq, event_irq;
+	struct irq keyboard_irq, serial_irq, rtc_irq, event_irq;
 	struct chardev *chardev;
 	struct serial *serial;
 	struct i8042 *i8042;
@@ -176,6 +184,7 @@ static int make_irqs(struct vmm *vmm, struct error *err)
 		struct irq *irq;
 		uint32_t gsi;
 	} irqs[] = {
+		{&vmm->keyboard_irq, GSI_KEYBOARD},
 		{&vmm->serial_irq, GSI_SERIAL},
 		{&vmm->rtc_irq, GSI_RTC},
 		{&vmm->event_irq, GSI_EVENT},
@@ -201,6 +210,8 @@ static int make_devices(struct vmm *vmm, struct error *err)
 		r = serial_attach(vmm->serial, vmm->pio, PORT_SERIAL);
 	if (r == 0)
 		r = i8042_new(&vmm->i8042, machine);
+	if (r == 0)
+		i8042_set_irq(vmm->i8042, &vmm->keyboard_irq);
 	if (r == 0)
 		r = i8042_attach(vmm->i8042, vmm->pio, PORT_I8042);
 	if (r == 0)
@@ -335,6 +346,7 @@ static void free_vmm(struct vmm *vmm)
 	vm_irq_deinit(&vmm->event_irq);
 	vm_irq_deinit(&vmm->rtc_irq);
 	vm_irq_deinit(&vmm->serial_irq);
+	vm_irq_deinit(&vmm->keyboard_irq);
 	vm_free(vmm->vm);
 	gmem_free(vmm->gmem);
 	signals_deinit(&vmm->signals);
@@ -390,6 +402,7 @@ static enum exit_code run(const struct config *config)
 	struct error err = {0};
 	struct vmm vmm = {
 		.config = config,
+		.keyboard_irq.fd = -1,
 		.serial_irq.fd = -1,
 		.rtc_irq.fd = -1,
 		.event_irq.fd = -1,

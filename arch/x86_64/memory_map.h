@@ -46,6 +46,7 @@
 
 #define RESET_VALUE 0x01
 
+#define GSI_KEYBOARD   1
 #define GSI_SERIAL     4
 #define GSI_RTC	       8
 #define GSI_EVENT      9

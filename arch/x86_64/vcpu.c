@@ -41,24 +41,30 @@ static void apic_write(struct kvm_lapic_state *apic, size_t reg, uint32_t value)
 	memcpy(apic->regs + reg, &value, sizeof(value));
 }
 
-static int set_msrs(const struct vcpu *vcpu, struct error *err)
+static int set_msr(const struct vcpu *vcpu, uint32_t index, uint64_t value, struct error *err)
 {
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entries[2];
-	} msrs = {
-		.head.nmsrs = 2,
-		.entries =
-			{
-				{.index = MSR_MISC_ENABLE, .data = MISC_ENABLE_FAST_STR},
-				{.index = MSR_MTRR_DEF_TYPE, .data = MTRR_ENABLE | MTRR_WRITE_BACK},
-			},
-	};
+	/* A head, then one entry. */
+	_Alignas(struct kvm_msrs)
+		uint8_t buffer[sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)] = {0};
+	struct kvm_msrs *msrs = (struct kvm_msrs *)(void *)buffer;
 
-	/* The return value is the number that KVM took; what it does not know it may refuse. */
-	if (ioctl(vcpu_fd(vcpu), KVM_SET_MSRS, &msrs) < 0)
+	msrs->nmsrs = 1;
+	msrs->entries[0].index = index;
+	msrs->entries[0].data = value;
+	/* KVM returns the number of registers that it took, and may refuse what it does not know.
+	 */
+	if (ioctl(vcpu_fd(vcpu), KVM_SET_MSRS, msrs) < 0)
 		return error_set(err, errno, "KVM_SET_MSRS failed: %s", strerror(errno));
 	return 0;
+}
+
+static int set_msrs(const struct vcpu *vcpu, struct error *err)
+{
+	int r = set_msr(vcpu, MSR_MISC_ENABLE, MISC_ENABLE_FAST_STR, err);
+
+	if (r == 0)
+		r = set_msr(vcpu, MSR_MTRR_DEF_TYPE, MTRR_ENABLE | MTRR_WRITE_BACK, err);
+	return r;
 }
 
 /* As a PC's firmware leaves it: the PIC comes in through LINT0, LINT1 is the NMI. */

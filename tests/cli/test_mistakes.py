@@ -7,6 +7,7 @@ Arguments: the vmm binary, the tiny kernel.
 import os
 import pathlib
 import shutil
+import struct
 import subprocess
 import tempfile
 import unittest
@@ -28,7 +29,8 @@ MISTAKES = [
     ("kernel is a device", "--kernel /dev/null", CONFIG, "/dev/null"),
     ("kernel is cut off", "--kernel {d}/cut", CONFIG, "truncated"),
     ("kernel is for another processor", "--kernel {d}/arm", CONFIG, "aarch64"),
-    ("kernel is a program", "--kernel /bin/true", CONFIG, "PVH"),
+    ("kernel is a program", "--kernel /bin/true", CONFIG, "not a kernel"),
+    ("kernel has no PVH entry", "--kernel {d}/elf", CONFIG, "PVH"),
     ("initramfs is missing", "--kernel {k} --initramfs {d}/none", CONFIG, "'{d}/none'"),
     ("initramfs is too large", "--kernel {k} --memory 16M --initramfs {d}/large", CONFIG, "MiB"),
     ("no vCPUs", "--kernel {k} --cpus 0", CONFIG, "32"),
@@ -60,11 +62,18 @@ MISTAKES = [
 ]
 
 # Files that the rows name.
-ARM_ELF = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00\xb7\x00\x01\x00\x00\x00" + bytes(40)
+def elf(machine):
+    """An ELF executable for @machine with one segment at 2 MiB and no note."""
+    head = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\x02\x01\x01", 2, machine, 1, 0x200000, 64, 0,
+                       0, 64, 56, 1, 0, 0, 0)
+    return head + struct.pack("<IIQQQQQQ", 1, 5, 0, 0x200000, 0x200000, 120, 120, 4096)
+
+
 FILES = {
     "text": b"#!/bin/sh\necho this is no kernel\n" * 100,
     "empty": b"",
-    "arm": ARM_ELF + bytes(4096),
+    "arm": elf(0xb7),
+    "elf": elf(0x3e),
     "broken.json": b'{\n  "cpus": 2,,\n}\n',
     "key.json": b'{\n  "cpus": 2,\n  "kernle": "x"\n}\n',
     "type.json": b'{\n  "cpus": "many"\n}\n',

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Drives one vmm process from outside, as a user would: its console, signals and exit code."""
+import fcntl
 import os
 import pty
 import re
 import select
 import signal
 import subprocess
+import termios
 import time
 
 from tap import Failure
@@ -13,8 +15,9 @@ from tap import Failure
 
 class Guest:
     """
-    A running vmm. @words: its command line. @terminal: give it a pseudo-terminal as standard
-    input and output instead of pipes. What it prints, its log included, collects in .text.
+    A running vmm. @words: its command line. @terminal: give it a pseudo-terminal as its
+    controlling terminal, standard input and output instead of pipes. What it prints, its log
+    included, collects in .text.
     """
 
     def __init__(self, words, terminal=False):
@@ -23,8 +26,11 @@ class Guest:
         if terminal:
             self.output, self.terminal = pty.openpty()
             self.input = self.output
-            self.process = subprocess.Popen(words, stdin=self.terminal, stdout=self.terminal,
-                                            stderr=self.terminal, start_new_session=True)
+            self.terminal_before = termios.tcgetattr(self.terminal)
+            self.process = subprocess.Popen(
+                words, stdin=self.terminal, stdout=self.terminal, stderr=self.terminal,
+                start_new_session=True,
+                preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
         else:
             self.process = subprocess.Popen(words, stdin=subprocess.PIPE,
                                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -64,6 +70,10 @@ class Guest:
 
     def send(self, text):
         os.write(self.input, text.encode())
+
+    def terminal_is_as_before(self):
+        """The terminal's settings are those from before vmm started."""
+        return termios.tcgetattr(self.terminal) == self.terminal_before
 
     def signal(self, number=signal.SIGTERM):
         self.process.send_signal(number)

@@ -17,7 +17,7 @@
 #define ARGS_MAX 12
 
 /* Files of --config, in a folder of their own that is the working directory. */
-static char folder[] = "/tmp/test-config-XXXXXX";
+static char folder[] = P_tmpdir "/test-config-XXXXXX";
 
 static void write_file(const char *name, const char *text, size_t len)
 {
@@ -142,7 +142,7 @@ static const struct {
 	{"argument behind --",
 	 {"-k", "x", "--", "-c"},
 	 "unexpected argument '-c': nothing may follow --"},
-	{"config in the empty file", {"--config", ""}, "--config: the value is empty"},
+	{"config without a name", {"--config", ""}, "--config: the value is empty"},
 	{"config is missing",
 	 {"--config", "none"},
 	 "cannot open configuration file 'none': No such file or directory"},

@@ -60,7 +60,7 @@ static const struct {
 	{"key behind wide letters", "{\"cmdline\": \"\xc3\xa9\xf0\x9f\x98\x80\", \"cpus\": 0}",
 	 "1:27: cpus: 0 is too small: it must be from 1 to 32"},
 	{"key with escapes", "{\"kern\\u0065l\": \"x\", \"\\u0063pus\": 0}",
-	 "1:34: cpus: 0 is too small: it must be from 1 to 32"},
+	 "1:35: cpus: 0 is too small: it must be from 1 to 32"},
 	{"negative", "{\"cpus\": -1}", "1:10: cpus: -1 is negative: it must be from 1 to 32"},
 	{"fraction", "{\"cpus\": 2.0}",
 	 "1:10: cpus: the value must be a whole number, not a fractional number"},
@@ -92,7 +92,7 @@ static const struct {
 	 "3:13: serial: no file is named: write file=PATH"},
 	{"same key in another object",
 	 "{\"serial\": {\"kind\": \"pty\"}, \"memory\": {\"kind\": \"pty\"}}",
-	 "1:41: memory: unknown key kind: there are size, hugepages, prefault, thp"},
+	 "1:40: memory: unknown key kind: there are size, hugepages, prefault, thp"},
 };
 
 static void json_names_place_and_mistake(void **state)

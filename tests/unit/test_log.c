@@ -17,7 +17,8 @@
 #include "log.h"
 
 #define WRITERS 4
-#define LINES	200
+#define LINES	LOG_LIMIT_MAX
+#define ROUNDS	100
 
 static int saved = -1, reader = -1;
 
@@ -133,9 +134,11 @@ static void limited_place_falls_silent(void **state)
 }
 
 static struct log_limit shared;
+static pthread_barrier_t line_up;
 
 static void *write_lines(void *arg)
 {
+	pthread_barrier_wait(&line_up);
 	for (int i = 0; i < LINES; i++)
 		log_limited(&shared, LOG_LEVEL_ERROR, "from a thread");
 	return NULL;
@@ -144,22 +147,25 @@ static void *write_lines(void *arg)
 static void limit_holds_for_all_threads_together(void **state)
 {
 	pthread_t threads[WRITERS];
-	unsigned int n, last = 0;
 
-	for (int i = 0; i < WRITERS; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, write_lines, NULL), 0);
-	for (int i = 0; i < WRITERS; i++)
-		pthread_join(threads[i], NULL);
-	for (n = 0;; n++) {
-		const char *line = next_line();
+	for (int round = 0; round < ROUNDS; round++) {
+		unsigned int n = 0, last = 0;
 
-		if (!*line)
-			break;
-		last += strstr(line, "further ones") != NULL;
-		assert_memory_equal(line, "vmm: error: from a thread", 25);
+		atomic_store(&shared.count, 0);
+		assert_int_equal(pthread_barrier_init(&line_up, NULL, WRITERS), 0);
+		for (int i = 0; i < WRITERS; i++)
+			assert_int_equal(pthread_create(&threads[i], NULL, write_lines, NULL), 0);
+		for (int i = 0; i < WRITERS; i++)
+			pthread_join(threads[i], NULL);
+		pthread_barrier_destroy(&line_up);
+		for (const char *line = next_line(); *line; line = next_line()) {
+			assert_memory_equal(line, "vmm: error: from a thread", 25);
+			last += strstr(line, "further ones") != NULL;
+			n++;
+		}
+		assert_int_equal(n, LOG_LIMIT_MAX);
+		assert_int_equal(last, 1);
 	}
-	assert_int_equal(n, LOG_LIMIT_MAX);
-	assert_int_equal(last, 1);
 }
 
 static void nobody_reads(void **state)

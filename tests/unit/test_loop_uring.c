@@ -168,7 +168,11 @@ static const char *refused(const struct refusal *refusal)
 		return "no seccomp";
 	if (loop_new(&loop, LOOP_URING, &err) != refusal->result)
 		return "wrong errno";
-	if (!strstr(err.text, refusal->says) || !strstr(err.text, "--loop epoll"))
+	/* With EPERM the switch is suspected first, if this host has touched it. */
+	if (!strstr(err.text, refusal->says) &&
+	    !(refusal->code == EPERM && strstr(err.text, "kernel.io_uring_disabled is 1")))
+		return err.text;
+	if (!strstr(err.text, "--loop epoll"))
 		return err.text;
 	if (loop_new(&loop, LOOP_AUTO, NULL) != 0)
 		return "no fallback";

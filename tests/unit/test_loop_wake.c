@@ -5,7 +5,7 @@
  *
  * Nothing here depends on how fast the machine is, but for the meson time-out.
  */
-#include <errno.h>
+#include <dirent.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -125,8 +125,21 @@ static void timer_set_anew_forgets_the_old_time(void **state)
 	loop_free(loop);
 }
 
+static unsigned int open_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned int n = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
 static void timer_set_from_its_callback(void **state)
 {
+	const unsigned int fds = open_fds();
 	struct loop *loop = kind_loop();
 	struct alarm alarm = {.stop_at = 20, .again = 1};
 	struct alarm cleared = {.stop_at = 40, .again = 1, .clear = true};
@@ -140,6 +153,36 @@ static void timer_set_from_its_callback(void **state)
 	assert_int_equal(loop_run(loop), 0);
 	assert_int_equal(cleared.calls, 40);
 	loop_timer_clear(loop, &cleared.timer);
+	loop_free(loop);
+	assert_int_equal(open_fds(), fds);
+}
+
+/* Two timers expire together; the first to be called puts the other off. */
+static struct alarm *rival[2];
+
+static void put_off(struct loop_timer *timer)
+{
+	struct alarm *alarm = container_of(timer, struct alarm, timer);
+	struct alarm *other = rival[alarm == rival[0]];
+
+	alarm->calls++;
+	assert_int_equal(loop_timer_set(alarm->loop, &other->timer, HOUR, 0, put_off), 0);
+}
+
+static void timer_put_off_in_the_same_batch(void **state)
+{
+	struct loop *loop = kind_loop();
+	struct alarm alarms[2] = {{.loop = loop}, {.loop = loop}};
+
+	for (int i = 0; i < 2; i++) {
+		rival[i] = &alarms[i];
+		assert_int_equal(loop_timer_set(loop, &alarms[i].timer, 1, 0, put_off), 0);
+		wait_expired(&alarms[i]);
+	}
+	settle(loop);
+	assert_int_equal(alarms[0].calls + alarms[1].calls, 1);
+	for (int i = 0; i < 2; i++)
+		loop_timer_clear(loop, &alarms[i].timer);
 	loop_free(loop);
 }
 
@@ -432,6 +475,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(timer_repeats_until_cleared),
 		cmocka_unit_test(timer_set_anew_forgets_the_old_time),
 		cmocka_unit_test(timer_set_from_its_callback),
+		cmocka_unit_test(timer_put_off_in_the_same_batch),
 		cmocka_unit_test(timers_freed_in_a_callback),
 		cmocka_unit_test(posts_arrive_in_order),
 		cmocka_unit_test(posts_wait_for_the_loop_to_run),

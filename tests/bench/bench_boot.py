@@ -1,0 +1,123 @@
+#!/usr/bin/python3 -B
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+How long and with how much memory a Debian kernel boots, in vmm and in QEMU microvm beside it.
+
+    bench_boot.py [--runs N] VMM [VMM...]
+
+Runs in the emulated host with instruction counting: a second is 10^9 executed instructions of host
+and guest together, the same within 1 % from run to run. Each program boots Debian's cloud kernel
+6.12 with 1 vCPU and 256 MiB; the time is from exec to the first line of the guest's init. Memory
+is what the process has resident at that moment in every mapping but guest RAM.
+"""
+import argparse
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / 'rig'))
+
+import debian  # noqa: E402
+import guest_image  # noqa: E402
+import kernel  # noqa: E402
+import rig  # noqa: E402
+
+MEMORY_MIB = 256
+CMDLINE = 'console=ttyS0 quiet panic=-1 vmm.run=poweroff'
+SCRATCH = pathlib.Path('/tmp/vmm-bench')  # tmpfs of the emulated host
+
+
+def vmm_words(vmm, files):
+    return [vmm, '--kernel', files['bzImage'], '--initramfs', files['initramfs'], '--cmdline',
+            CMDLINE, '--memory', f'{MEMORY_MIB}M']
+
+
+def microvm_words(files):
+    """QEMU at its leanest: no legacy controllers but the serial port, no option ROMs."""
+    return ['qemu-system-x86_64', '-nodefaults', '-no-user-config', '-display', 'none', '-machine',
+            'microvm,x-option-roms=off,pit=off,pic=off,rtc=off,isa-serial=on',
+            '-enable-kvm', '-cpu', 'host', '-m', f'{MEMORY_MIB}M', '-no-reboot', '-serial',
+            'stdio', '-kernel', files['bzImage'], '-initrd', files['initramfs'], '-append',
+            CMDLINE]
+
+
+def resident_kib(pid):
+    """(Rss, Private_Dirty) of every mapping but guest RAM, in KiB."""
+    rss = dirty = 0
+    guest = False
+    for line in pathlib.Path(f'/proc/{pid}/smaps').read_text().splitlines():
+        head = re.match(r'([0-9a-f]+)-([0-9a-f]+) \S+ \S+ \S+ \S+ *(.*)', line)
+        if head:
+            size = int(head[2], 16) - int(head[1], 16)
+            guest = 'guest-memory' in head[3] or size >= MEMORY_MIB << 20
+        elif not guest and line.startswith('Rss:'):
+            rss += int(line.split()[1])
+        elif not guest and line.startswith('Private_Dirty:'):
+            dirty += int(line.split()[1])
+    return rss, dirty
+
+
+def boot(words):
+    """Return: seconds from exec to init's first line, and the memory at that moment."""
+    read, write = os.pipe()
+    with open('/dev/null', 'rb') as null:
+        begin = time.monotonic()
+        process = subprocess.Popen(words, stdin=null, stdout=write, stderr=write)
+    os.close(write)
+    text = b''
+    while b'init reached' not in text:
+        data = os.read(read, 65536)
+        if not data:
+            sys.exit(f'{words[0]} ended before the guest reached init: {text[-2000:]}')
+        text += data
+    seconds = time.monotonic() - begin
+    memory = resident_kib(process.pid)
+    process.kill()
+    process.wait()
+    os.close(read)
+    return seconds, *memory
+
+
+def inside(plan):
+    """On the emulated host: the guest's files are in memory, so that no disk is measured."""
+    SCRATCH.mkdir(exist_ok=True)
+    files = {name: shutil.copy(path, SCRATCH) for name, path in plan['files'].items()}
+    contenders = []
+    for vmm in plan['vmms']:  # from where it is: pages of a tmpfs would all count as dirty
+        contenders.append((vmm, vmm_words(vmm, files)))
+    contenders.append(('QEMU microvm', microvm_words(files)))
+    print(f'{"program":40} {"boot s":>8} {"rss KiB":>8} {"dirty KiB":>9}')
+    for name, words in contenders:
+        boot(words)  # libraries and firmware come into the page cache
+        for _ in range(plan['runs']):
+            seconds, rss, dirty = boot(words)
+            print(f'{name[-40:]:40} {seconds:8.3f} {rss:8} {dirty:9}', flush=True)
+
+
+def main():
+    if sys.argv[1:2] == ['--inside']:
+        return inside(json.loads(sys.argv[2]))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
+    parser.add_argument('--runs', type=int, default=2, help='of each program (2)')
+    parser.add_argument('vmm', nargs='+', help='binaries to measure')
+    args = parser.parse_args()
+    archive = debian.Archive(rig.default_cache())
+    guest = kernel.Kernel(archive, '6.12-cloud')
+    plan = {
+        'runs': args.runs,
+        'vmms': [str(pathlib.Path(path).resolve()) for path in args.vmm],
+        'files': {'bzImage': str(guest.image), 'initramfs': str(guest_image.build(guest))},
+    }
+    host = rig.Rig(archive, icount=True)
+    return host.run(['/usr/bin/python3', '-B', str(HERE / 'bench_boot.py'), '--inside',
+                     json.dumps(plan)], timeout=1500)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
