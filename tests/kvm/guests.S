@@ -40,6 +40,11 @@ guest real 16
 	done
 guest_end real
 
+/* Real mode: the jump by which a kernel hands the machine back to the BIOS. */
+guest bios_reset 16
+	ljmp $0xf000, $0xfff0
+guest_end bios_reset
+
 /* Protected mode, as PVH enters: tells ebx, then CR0. */
 guest protected 32
 	movw $RESULT, %dx

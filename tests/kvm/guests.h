@@ -9,6 +9,7 @@
 
 #define GUEST(name) extern const uint8_t guest_##name[], guest_##name##_end[];
 GUEST(real)
+GUEST(bios_reset)
 GUEST(protected)
 GUEST(long)
 GUEST(pio)

@@ -53,6 +53,17 @@ static void real_mode_computes(void **state)
 	assert_told(t, 0, 2, 7);
 }
 
+static void reset_vector_writes_its_port(void **state)
+{
+	struct testvm *t = *state;
+
+	assert_int_equal(reset_vector_write(t->gmem, TESTVM_RESULT, 0x5a), 0);
+	testvm_boot_real(t, guest_bios_reset, guest_bios_reset_end);
+	testvm_start(t);
+	testvm_wait_told(t, 1);
+	assert_told(t, 0, 1, 0x5a);
+}
+
 static void pvh_enters_in_protected_mode(void **state)
 {
 	struct testvm *t = *state;
@@ -292,6 +303,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 		TEST(real_mode_computes),
+		TEST(reset_vector_writes_its_port),
 		TEST(pvh_enters_in_protected_mode),
 		TEST(linux_enters_in_long_mode),
 		TEST(pio_passes_each_width_and_strings),
