@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * gmem.h - guest memory: one sealed memfd, mapped once, seen by the guest as a few regions.
+ * gmem.h - guest memory, mapped once, seen by the guest as a few regions: private to this process,
+ * or one sealed memfd that can be shared.
  *
  * Addresses are guest physical (gpa), in bytes. After gmem_new() the layout never changes, so any
  * thread may use these functions; the guest writes the same bytes at any time, hence control
@@ -17,7 +18,8 @@
 struct gmem;
 
 struct gmem_options {
-	bool hugepages; /* from hugetlbfs's default pool */
+	bool shared;	/* a memfd, for what maps guest pages a second time */
+	bool hugepages; /* from hugetlbfs's default pool; implies shared */
 	bool prefault;	/* allocate everything now */
 	bool thp;	/* ask for transparent huge pages */
 };
@@ -38,7 +40,9 @@ int gmem_new(struct gmem **out, const struct gmem_region *layout, size_t n,
 void gmem_free(struct gmem *gmem);
 void gmem_freep(struct gmem **gmem);
 
-/* gmem_fd - the memfd; region 0 starts at offset 0, each next one where the last ended. Borrowed.
+/*
+ * gmem_fd - the memfd; region 0 starts at offset 0, each next one where the last ended. Borrowed.
+ * Return: -1 if the memory is private.
  */
 int gmem_fd(const struct gmem *gmem);
 

@@ -25,7 +25,7 @@ enum serial_kind {
 
 struct config_memory {
 	uint64_t size; /* bytes */
-	bool hugepages, prefault, thp;
+	bool shared, hugepages, prefault, thp;
 };
 
 struct config_serial {

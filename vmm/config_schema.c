@@ -65,6 +65,13 @@ static const struct config_field memory_fields[] = {
 		.type = FIELD_BOOL,
 		.offset = offsetof(struct config_memory, thp),
 	},
+	{
+		.name = "shared",
+		.arg = "on|off",
+		.help = "one memfd instead of private memory",
+		.type = FIELD_BOOL,
+		.offset = offsetof(struct config_memory, shared),
+	},
 };
 
 static const char *const serial_names[] = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * gmem.c - guest memory in one sealed memfd. See gmem.h.
+ * gmem.c - guest memory, private to this process or in one sealed memfd. See gmem.h.
  */
 #include "gmem.h"
 
@@ -9,9 +9,10 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 struct gmem {
-	int fd;
+	int fd; /* the memfd, or -1: private */
 	size_t n;
 	uint64_t size;
 	bool huge; /* pages are huge or may become so */
@@ -54,14 +55,54 @@ static int prefault(const struct gmem_region *region, struct error *err)
 			 errno == EFAULT ? "not enough huge pages" : strerror(errno));
 }
 
+/*
+ * Address space of @size bytes that starts where a huge page may, as the region does in the guest:
+ * else no huge page could be mapped there as one.
+ */
+static uint8_t *reserve_aligned(uint64_t size)
+{
+	const uint64_t whole = size + HUGEPAGE_SIZE;
+	uint8_t *base, *host;
+	uint64_t before;
+
+	base = mmap(NULL, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (base == MAP_FAILED)
+		return MAP_FAILED;
+	host = (uint8_t *)ALIGN_UP((uintptr_t)base, HUGEPAGE_SIZE);
+	before = (uint64_t)(host - base);
+	if (before)
+		munmap(base, before);
+	munmap(host + size, whole - before - size);
+	return host;
+}
+
+static void *map(uint64_t size, int fd, uint64_t offset, const struct gmem_options *options)
+{
+	uint8_t *at = reserve_aligned(size);
+	void *host;
+	int flags = MAP_FIXED;
+
+	if (at == MAP_FAILED)
+		return MAP_FAILED;
+	flags |= fd >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
+	/* Huge pages are reserved here, so that a shortage shows now and not as a SIGBUS later. */
+	if (!options->hugepages)
+		flags |= MAP_NORESERVE;
+	host = mmap(at, size, PROT_READ | PROT_WRITE, flags, fd, (off_t)offset);
+	if (host == MAP_FAILED) {
+		int code = errno;
+
+		munmap(at, size);
+		errno = code;
+	}
+	return host;
+}
+
 static int map_region(struct gmem_region *region, int fd, uint64_t offset,
 		      const struct gmem_options *options, struct error *err)
 {
-	void *host;
+	void *host = map(region->size, fd, fd < 0 ? 0 : offset, options);
 
-	/* Huge pages are reserved here, so that a shortage shows now and not as a SIGBUS later. */
-	host = mmap(NULL, region->size, PROT_READ | PROT_WRITE,
-		    MAP_SHARED | (options->hugepages ? 0 : MAP_NORESERVE), fd, (off_t)offset);
 	if (host == MAP_FAILED) {
 		int code = errno;
 
@@ -76,6 +117,9 @@ static int map_region(struct gmem_region *region, int fd, uint64_t offset,
 	region->host = host;
 	/* Guest memory is large and says nothing about a bug of ours. */
 	(void)madvise(host, region->size, MADV_DONTDUMP);
+	/* For whoever reads /proc/PID/maps; older kernels cannot name such memory. */
+	if (fd < 0)
+		(void)prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, host, region->size, "guest-memory");
 	if (options->thp && madvise(host, region->size, MADV_HUGEPAGE) < 0)
 		return error_set(err, errno, "this host has no transparent huge pages (thp=on): %s",
 				 strerror(errno));
@@ -101,9 +145,11 @@ int gmem_new(struct gmem **out, const struct gmem_region *layout, size_t n,
 	if (options->hugepages && gmem->size % HUGEPAGE_SIZE)
 		return error_set(err, EINVAL,
 				 "a memory size with hugepages=on is a multiple of 2 MiB");
-	gmem->fd = make_memfd(gmem->size, options, err);
-	if (gmem->fd < 0)
-		return gmem->fd;
+	if (options->shared || options->hugepages) {
+		gmem->fd = make_memfd(gmem->size, options, err);
+		if (gmem->fd < 0)
+			return gmem->fd;
+	}
 	for (size_t i = 0; i < n; i++) {
 		struct gmem_region *region = &gmem->regions[gmem->n++];
 
@@ -301,7 +347,7 @@ int gmem_read_file(const struct gmem *gmem, uint64_t gpa, int fd, uint64_t offse
 
 	if (!covered(gmem, gpa, len))
 		return -EFAULT;
-	if (len >= SPLICE_MIN && !gmem->huge)
+	if (len >= SPLICE_MIN && gmem->fd >= 0 && !gmem->huge)
 		open_pipe(pipe);
 	for (; len > 0; gpa += part, offset += part, len -= part) {
 		uint8_t *host = locate(gmem, gpa, &part);

@@ -160,6 +160,7 @@ static int make_machine(struct vmm *vmm, struct error *err)
 {
 	const struct config_memory *memory = &vmm->config->memory;
 	const struct gmem_options options = {
+		.shared = memory->shared,
 		.hugepages = memory->hugepages,
 		.prefault = memory->prefault,
 		.thp = memory->thp,

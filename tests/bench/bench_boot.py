@@ -29,6 +29,7 @@ import kernel  # noqa: E402
 import rig  # noqa: E402
 
 MEMORY_MIB = 256
+FIRST_LINE = b'vmm-guest: init runs'
 CMDLINE = 'console=ttyS0 quiet panic=-1 vmm.run=poweroff'
 SCRATCH = pathlib.Path('/tmp/vmm-bench')  # tmpfs of the emulated host
 
@@ -71,7 +72,7 @@ def boot(words):
         process = subprocess.Popen(words, stdin=null, stdout=write, stderr=write)
     os.close(write)
     text = b''
-    while b'init reached' not in text:
+    while FIRST_LINE not in text:
         data = os.read(read, 65536)
         if not data:
             sys.exit(f'{words[0]} ended before the guest reached init: {text[-2000:]}')

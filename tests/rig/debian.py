@@ -16,8 +16,8 @@ import shutil
 import subprocess
 import tempfile
 
-RELEASE = 'bookworm'
-SECURITY = RELEASE + '-security'
+RELEASE = "bookworm"
+SECURITY = RELEASE + "-security"
 
 
 class DebianError(Exception):
@@ -29,58 +29,58 @@ class Source:
     """One archive: where it is, the suite in it, and the keyring (or key) that signs it."""
     uri: str
     suite: str
-    signed_by: str = ''
+    signed_by: str = ""
 
     def stanza(self):
-        text = f'Types: deb\nURIs: {self.uri}\nSuites: {self.suite}\nComponents: main\n'
-        return text + (f'Signed-By:{self.signed_by}\n' if self.signed_by else '')
+        text = f"Types: deb\nURIs: {self.uri}\nSuites: {self.suite}\nComponents: main\n"
+        return text + (f"Signed-By:{self.signed_by}\n" if self.signed_by else "")
 
     def security(self):
         """The security archive that belongs to this main archive."""
-        return Source(self.uri.rstrip('/') + '-security', SECURITY, self.signed_by)
+        return Source(self.uri.rstrip("/") + "-security", SECURITY, self.signed_by)
 
 
 def sources_of_list(text):
     """The sources of a file in the one-line format (sources.list)."""
     found = []
     for line in text.splitlines():
-        match = re.match(r'\s*deb\s+(?:\[([^]]*)\]\s+)?(\S+)\s+(\S+)\s+([^#]*)', line)
+        match = re.match(r"\s*deb\s+(?:\[([^]]*)\]\s+)?(\S+)\s+(\S+)\s+([^#]*)", line)
         if not match:
             continue
         options, uri, suite, components = match.groups()
-        key = re.search(r'(?:^|\s)signed-by=(\S+)', options or '', re.IGNORECASE)
-        if 'main' in components.split():
-            found.append(Source(uri, suite, ' ' + key[1].replace(',', ' ') if key else ''))
+        key = re.search(r"(?:^|\s)signed-by=(\S+)", options or "", re.IGNORECASE)
+        if "main" in components.split():
+            found.append(Source(uri, suite, " " + key[1].replace(",", " ") if key else ""))
     return found
 
 
 def sources_of_stanzas(text):
     """The sources of a file in the deb822 format (*.sources)."""
     found = []
-    text = re.sub(r'^#.*\n?', '', text, flags=re.MULTILINE)
-    for stanza in re.split(r'\n\s*\n', text):
+    text = re.sub(r"^#.*\n?", "", text, flags=re.MULTILINE)
+    for stanza in re.split(r"\n\s*\n", text):
         fields = {name.lower(): value for name, value in
-                  re.findall(r'^([\w-]+):(.*(?:\n[ \t].*)*)', stanza, flags=re.MULTILINE)}
+                  re.findall(r"^([\w-]+):(.*(?:\n[ \t].*)*)", stanza, flags=re.MULTILINE)}
 
         def words(name):
-            return fields.get(name, '').split()
+            return fields.get(name, "").split()
 
-        if words('enabled') == ['no'] or 'deb' not in words('types') \
-                or 'main' not in words('components'):
+        if words("enabled") == ["no"] or "deb" not in words("types") \
+                or "main" not in words("components"):
             continue
-        found += [Source(uri, suite, fields.get('signed-by', ''))
-                  for uri in words('uris') for suite in words('suites')]
+        found += [Source(uri, suite, fields.get("signed-by", ""))
+                  for uri in words("uris") for suite in words("suites")]
     return found
 
 
-def configured_sources(etc=pathlib.Path('/etc/apt')):
+def configured_sources(etc=pathlib.Path("/etc/apt")):
     """Every source with a component "main" that this machine's apt is configured for."""
     found = []
-    for path in [etc / 'sources.list', *sorted((etc / 'sources.list.d').glob('*'))]:
-        if path.is_file() and path.suffix in ('.list', '.sources'):
-            parse = sources_of_list if path.suffix == '.list' else sources_of_stanzas
-            found += parse(path.read_text(errors='replace'))
-    return [source for source in found if not source.uri.startswith('cdrom:')]
+    for path in [etc / "sources.list", *sorted((etc / "sources.list.d").glob("*"))]:
+        if path.is_file() and path.suffix in (".list", ".sources"):
+            parse = sources_of_list if path.suffix == ".list" else sources_of_stanzas
+            found += parse(path.read_text(errors="replace"))
+    return [source for source in found if not source.uri.startswith("cdrom:")]
 
 
 def run(*command, **options):
@@ -90,10 +90,10 @@ def run(*command, **options):
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, **options).stdout
     except FileNotFoundError:
-        raise DebianError(f'{command[0]} is not installed; ./check installs what is needed')
+        raise DebianError(f"{command[0]} is not installed; ./check installs what is needed")
     except subprocess.CalledProcessError as failure:
-        said = (failure.stderr or failure.stdout or 'nothing').strip().splitlines()
-        raise DebianError(f'{command[0]} failed ({failure.returncode}): {said[-1]}')
+        said = (failure.stderr or failure.stdout or "nothing").strip().splitlines()
+        raise DebianError(f"{command[0]} failed ({failure.returncode}): {said[-1]}")
 
 
 class Archive:
@@ -101,41 +101,41 @@ class Archive:
 
     def __init__(self, cache):
         self.cache = pathlib.Path(cache).absolute()
-        self.private = self.cache / 'apt'
+        self.private = self.cache / "apt"
         self.updated = False
 
     def apt(self, program, *arguments, **options):
         """Run an apt program on the private sources. As whichever user owns the cache."""
         settings = {
-            'Dir::Etc::sourcelist': self.private / 'debian.sources',
-            'Dir::Etc::sourceparts': '-',
-            'Dir::Etc::preferences': '-',
-            'Dir::Etc::preferencesparts': '-',
-            'Dir::State::lists': self.private / 'lists',
-            'Dir::Cache': self.private / 'cache',
-            'APT::Sandbox::User': 'root',
-            'APT::Update::Error-Mode': 'any',
-            'APT::Get::List-Cleanup': 'false',
-            'Acquire::Languages': 'none',
+            "Dir::Etc::sourcelist": self.private / "debian.sources",
+            "Dir::Etc::sourceparts": "-",
+            "Dir::Etc::preferences": "-",
+            "Dir::Etc::preferencesparts": "-",
+            "Dir::State::lists": self.private / "lists",
+            "Dir::Cache": self.private / "cache",
+            "APT::Sandbox::User": "root",
+            "APT::Update::Error-Mode": "any",
+            "APT::Get::List-Cleanup": "false",
+            "Acquire::Languages": "none",
         }
-        words = [word for key, value in settings.items() for word in ('-o', f'{key}={value}')]
-        return run(program, '-q', *words, *arguments, **options)
+        words = [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]
+        return run(program, "-q", *words, *arguments, **options)
 
     def use(self, sources):
         """Make @sources the private ones and read their package lists."""
-        for folder in ('lists/partial', 'cache/archives/partial'):
+        for folder in ("lists/partial", "cache/archives/partial"):
             (self.private / folder).mkdir(parents=True, exist_ok=True)
-        text = '\n'.join(source.stanza() for source in sources)
-        (self.private / 'debian.sources').write_text(text)
-        self.apt('apt-get', 'update')
+        text = "\n".join(source.stanza() for source in sources)
+        (self.private / "debian.sources").write_text(text)
+        self.apt("apt-get", "update")
 
     def first_of_debian(self, candidates):
         """The first of @candidates that is signed, readable, and says it is Debian's."""
         for source in candidates:
             try:
                 self.use([source])
-                if 'Debian' in self.apt('apt-get', 'indextargets', '--format',
-                                        '$(ORIGIN)').split():
+                if "Debian" in self.apt("apt-get", "indextargets", "--format",
+                                        "$(ORIGIN)").split():
                     return source
             except DebianError:
                 continue
@@ -148,20 +148,20 @@ class Archive:
         known = configured_sources()
         main = self.first_of_debian(source for source in known if source.suite == RELEASE)
         if not main:
-            raise DebianError(f'no readable Debian archive with suite {RELEASE} and component '
-                              'main in /etc/apt/sources.list or /etc/apt/sources.list.d')
+            raise DebianError(f"no readable Debian archive with suite {RELEASE} and component "
+                              "main in /etc/apt/sources.list or /etc/apt/sources.list.d")
         security = self.first_of_debian(
             [source for source in known if source.suite == SECURITY] + [main.security()])
         if not security:
-            raise DebianError(f'the security archive {main.security().uri} cannot be read; add '
-                              f'the one to use, suite {SECURITY}, to the apt sources')
+            raise DebianError(f"the security archive {main.security().uri} cannot be read; add "
+                              f"the one to use, suite {SECURITY}, to the apt sources")
         self.use([main, security])
         self.updated = True
 
     def resolve(self, package):
         """The package that a metapackage stands for now: its newest version's dependency."""
-        shown = self.apt('apt-cache', 'show', '--no-all-versions', package)
-        depends = re.search(r'^Depends: (linux-image-[^ ,(]+)', shown, re.MULTILINE)
+        shown = self.apt("apt-cache", "show", "--no-all-versions", package)
+        depends = re.search(r"^Depends: (linux-image-[^ ,(]+)", shown, re.MULTILINE)
         return depends[1] if depends else package
 
     def unpacked(self, package):
@@ -169,7 +169,7 @@ class Archive:
         The folder that holds @package's files; fetches them first if it is not there. Several
         processes may ask at once. @package: a name, that of a metapackage of a kernel included.
         """
-        folder = self.cache / 'packages' / package
+        folder = self.cache / "packages" / package
         if folder.is_dir():
             return folder
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -181,18 +181,20 @@ class Archive:
     @contextlib.contextmanager
     def locked(self):
         """Keep other processes from changing the cache."""
-        with open(self.cache / 'lock', 'w') as lock:
+        with open(self.cache / "lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
     def fetch(self, package, folder):
         """Download @package and put its files at @folder, all of them or none."""
+        for left in self.cache.glob("fetch-*"):  # by a process that was killed
+            shutil.rmtree(left)
         self.update()
-        work = tempfile.mkdtemp(dir=self.cache, prefix='fetch-')
+        work = tempfile.mkdtemp(dir=self.cache, prefix="fetch-")
         try:
-            self.apt('apt-get', 'download', self.resolve(package), cwd=work)
-            (deb,) = pathlib.Path(work).glob('*.deb')
-            run('dpkg-deb', '-x', deb, os.path.join(work, 'files'))
-            os.rename(os.path.join(work, 'files'), folder)
+            self.apt("apt-get", "download", self.resolve(package), cwd=work)
+            (deb,) = pathlib.Path(work).glob("*.deb")
+            run("dpkg-deb", "-x", deb, os.path.join(work, "files"))
+            os.rename(os.path.join(work, "files"), folder)
         finally:
             shutil.rmtree(work)

@@ -21,7 +21,7 @@ class Guest:
     """
 
     def __init__(self, words, terminal=False):
-        self.text = ''
+        self.text = ""
         self.terminal = None
         if terminal:
             self.output, self.terminal = pty.openpty()
@@ -49,13 +49,13 @@ class Guest:
         if not select.select([self.output], [], [], max(seconds, 0))[0]:
             return True
         data = os.read(self.output, 65536)
-        self.text += data.decode(errors='replace').replace('\r', '')
+        self.text += data.decode(errors="replace").replace("\r", "")
         return bool(data)
 
     def failure(self, sentence):
         """A Failure that shows the end of what was printed."""
         last = self.text.splitlines()[-15:]
-        return Failure('\n'.join([sentence + '; it printed last:', *last]))
+        return Failure("\n".join([sentence + "; it printed last:", *last]))
 
     def wait_for(self, pattern, seconds):
         """Wait until @pattern, a regular expression, is printed. Return: the match."""
@@ -83,7 +83,7 @@ class Guest:
         end = time.monotonic() + seconds
         while self.process.poll() is None:
             if time.monotonic() > end:
-                raise self.failure(f'vmm did not end within {seconds} s')
+                raise self.failure(f"vmm did not end within {seconds} s")
             self.read(0.1)
         while not self.terminal and self.read(0):
             pass

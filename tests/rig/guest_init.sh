@@ -9,6 +9,7 @@
 #   vmm.run=triplefault	reboot by a triple fault
 #   vmm.run=panic		crash the kernel
 #   vmm.run=powerbutton	wait for the power button, then power off
+echo 'vmm-guest: init runs'
 export PATH=/bin HOME=/root TERM=linux
 busybox mount -t proc proc /proc
 busybox mount -t sysfs sysfs /sys
@@ -40,8 +41,10 @@ wait_for_power_button() {
 	for device in /sys/class/input/event*; do
 		read -r name <"$device/device/name"
 		[ "$name" = "Power Button" ] || continue
+		# Only what happens while the device is open can be read from it.
+		exec 3<"/dev/input/${device##*/}"
 		echo "vmm-guest: waiting for the power button"
-		busybox dd if="/dev/input/${device##*/}" of=/dev/null bs=24 count=1 2>/dev/null
+		busybox dd of=/dev/null bs=24 count=1 <&3 2>/dev/null
 		echo "vmm-guest: power button pressed"
 		return
 	done

@@ -19,11 +19,11 @@ class Initramfs:
         self.data = bytearray()
         self.count = 0
 
-    def add(self, path, mode, content=b'', device=(0, 0)):
+    def add(self, path, mode, content=b"", device=(0, 0)):
         self.count += 1
-        name = path.encode() + b'\0'
+        name = path.encode() + b"\0"
         fields = (self.count, mode, 0, 0, 1, 0, len(content), 0, 0, *device, len(name), 0)
-        self.data += b'070701' + b''.join(b'%08x' % field for field in fields) + name
+        self.data += b"070701" + b"".join(b"%08x" % field for field in fields) + name
         self.pad()
         self.data += content
         self.pad()
@@ -45,7 +45,7 @@ class Initramfs:
 
     def write(self, path):
         """Finish the archive and put it at @path, whole or not at all."""
-        self.add('TRAILER!!!', 0)
+        self.add("TRAILER!!!", 0)
         with tempfile.NamedTemporaryFile(dir=os.path.dirname(path), delete=False) as out:
             out.write(self.data)
         os.chmod(out.name, 0o644)
@@ -58,15 +58,15 @@ def with_busybox(archive, init, modules):
     finds in /modules in the order in which they must be loaded.
     """
     image = Initramfs()
-    for path in ('bin', 'dev', 'modules', 'proc', 'root', 'run', 'sys', 'tmp'):
+    for path in ("bin", "dev", "modules", "proc", "root", "run", "sys", "tmp"):
         image.directory(path)
-    image.character_device('dev/console', 5, 1)
-    image.character_device('dev/null', 1, 3)
-    busybox = archive.unpacked('busybox-static') / 'bin/busybox'
-    image.file('bin/busybox', busybox.read_bytes(), 0o755)
-    image.symlink('bin/sh', 'busybox')
-    image.file('init', init.read_bytes(), 0o755)
+    image.character_device("dev/console", 5, 1)
+    image.character_device("dev/null", 1, 3)
+    busybox = archive.unpacked("busybox-static") / "bin/busybox"
+    image.file("bin/busybox", busybox.read_bytes(), 0o755)
+    image.symlink("bin/sh", "busybox")
+    image.file("init", init.read_bytes(), 0o755)
     for number, path in enumerate(modules):
         name = kernel.module_name(path)
-        image.file(f'modules/{number:02}-{name}.ko', kernel.module_bytes(path))
+        image.file(f"modules/{number:02}-{name}.ko", kernel.module_bytes(path))
     return image

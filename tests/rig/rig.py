@@ -14,6 +14,7 @@ command prints is taken for its result, and nothing that the kernel prints gets 
 """
 import contextlib
 import ctypes
+import fcntl
 import os
 import pathlib
 import re
@@ -31,10 +32,10 @@ import terminal
 
 HERE = pathlib.Path(__file__).resolve().parent
 SOURCE = HERE.parent.parent
-QEMU = 'qemu-system-x86_64'
+QEMU = "qemu-system-x86_64"
 
 # What the initramfs needs to reach the root; kvm-amd and the rest are loaded from there.
-BOOT_MODULES = ('virtio_pci', '9pnet_virtio', '9p', 'overlay')
+BOOT_MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay")
 
 
 class RigError(Exception):
@@ -47,8 +48,8 @@ class RigTimeout(RigError):
 
 def default_cache():
     """Where downloads are kept: $VMM_RIG_CACHE, or the build folder's "cache"."""
-    build = os.environ.get('VMM_BUILD', SOURCE / 'build')
-    return pathlib.Path(os.environ.get('VMM_RIG_CACHE') or pathlib.Path(build) / 'cache')
+    build = os.environ.get("VMM_BUILD", SOURCE / "build")
+    return pathlib.Path(os.environ.get("VMM_RIG_CACHE") or pathlib.Path(build) / "cache")
 
 
 def end_with_parent():
@@ -58,12 +59,30 @@ def end_with_parent():
 
 def follow(path, offset, fd):
     """Copy what @path has beyond @offset to @fd. Return: the new offset."""
-    with contextlib.suppress(FileNotFoundError), open(path, 'rb') as file:
+    with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
         file.seek(offset)
         while data := file.read(1 << 20):
             terminal.write_all(fd, data)
             offset += len(data)
     return offset
+
+
+@contextlib.contextmanager
+def private_folder(archive):
+    """A folder for one run in the cache; takes those away whose owners were killed."""
+    with archive.locked():
+        for old in archive.cache.glob("run-*/lock"):
+            with open(old) as lock, contextlib.suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(old.parent)
+        folder = pathlib.Path(tempfile.mkdtemp(dir=archive.cache, prefix="run-"))
+        lock = open(folder / "lock", "w")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+        lock.close()
 
 
 class Rig:
@@ -74,7 +93,7 @@ class Rig:
     @shares: folders that the command may write to for real; writes elsewhere are lost.
     """
 
-    def __init__(self, archive, memory='4G', icount=False, modules=(), shares=()):
+    def __init__(self, archive, memory="4G", icount=False, modules=(), shares=()):
         self.archive = archive
         self.memory = memory
         self.icount = icount
@@ -82,80 +101,80 @@ class Rig:
         self.shares = [pathlib.Path(path).resolve() for path in shares]
         self.boot_seconds = None  # of the last run(): from start to start of the command
 
-    def run(self, command, timeout=600, interactive=False, stdout=1, stderr=2):
+    def run(self, command, timeout=600, *, silence=None, interactive=False, stdout=1,
+            stderr=2):
         """
         Run @command, a list of words, in this process's working directory, on the emulated host.
-        @timeout: seconds for all of it, None for none. @interactive: connect standard input and
-        output to a terminal there. @stdout, @stderr: file descriptors.
+        @timeout: seconds for all of it, None for none. @silence: seconds for which nothing may be
+        printed. @interactive: connect standard input and output to a terminal there. @stdout,
+        @stderr: file descriptors.
         Return: its exit code, 128 + N if signal N ended it. Raises RigError, RigTimeout.
         """
         if not shutil.which(QEMU):
-            raise RigError(f'{QEMU} is not installed; ./check installs it '
-                           '(package qemu-system-x86)')
+            raise RigError(f"{QEMU} is not installed; ./check installs it "
+                           "(package qemu-system-x86)")
         for path in self.shares:
             if not path.is_dir():
-                raise RigError(f'the folder to share, {path}, does not exist')
-        host_kernel = kernel.Kernel(self.archive, '6.12')
-        folder = pathlib.Path(tempfile.mkdtemp(dir=self.archive.cache, prefix='run-'))
-        try:
+                raise RigError(f"the folder to share, {path}, does not exist")
+        host_kernel = kernel.Kernel(self.archive, "6.12")
+        with private_folder(self.archive) as folder:
             self.prepare(folder, host_kernel, command, interactive)
-            return self.boot(folder, host_kernel, timeout, interactive, (stdout, stderr))
-        finally:
-            shutil.rmtree(folder)
+            limits = Limits(timeout, silence)
+            return self.boot(folder, host_kernel, limits, interactive, (stdout, stderr))
 
     def prepare(self, folder, host_kernel, command, interactive):
         """Fill the private folder: initramfs, scripts and what they must know."""
         modules = host_kernel.module_files(BOOT_MODULES)
-        image = initramfs.with_busybox(self.archive, HERE / 'host_init.sh', modules)
-        image.write(folder / 'initramfs')
-        shutil.copyfile(HERE / 'host_start.sh', folder / 'start')
+        image = initramfs.with_busybox(self.archive, HERE / "host_init.sh", modules)
+        image.write(folder / "initramfs")
+        shutil.copyfile(HERE / "host_start.sh", folder / "start")
         rows, columns = terminal.size()
         settings = {
-            'modules_folder': host_kernel.modules.parent,
-            'interactive': 'yes' if interactive else 'no',
-            'terminal': os.environ.get('TERM', 'dumb'),
-            'rows': rows,
-            'columns': columns,
+            "modules_folder": host_kernel.modules.parent,
+            "interactive": "yes" if interactive else "no",
+            "terminal": os.environ.get("TERM", "dumb"),
+            "rows": rows,
+            "columns": columns,
         }
-        text = ''.join(f'{name}={shlex.quote(str(value))}\n' for name, value in settings.items())
-        text += 'load_modules() {\n:\n'
-        text += ''.join(f'try modprobe {shlex.join(shlex.split(words))}\n'
+        text = "".join(f"{name}={shlex.quote(str(value))}\n" for name, value in settings.items())
+        text += "load_modules() {\n:\n"
+        text += "".join(f"try modprobe {shlex.join(shlex.split(words))}\n"
                         for words in self.modules)
-        text += '}\nmount_shares() {\n:\n'
+        text += "}\nmount_shares() {\n:\n"
         for number, path in enumerate(self.shares):
-            text += f'mkdir -p {shlex.quote(str(path))}\n'
-            text += (f'try mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 '
-                     f'share{number} {shlex.quote(str(path))}\n')
-        (folder / 'settings').write_text(text + '}\n')
-        (folder / 'command').write_text(
-            f'cd {shlex.quote(os.getcwd())} || exit\nexec {shlex.join(command)}\n')
+            text += f"mkdir -p {shlex.quote(str(path))}\n"
+            text += (f"try mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 "
+                     f"share{number} {shlex.quote(str(path))}\n")
+        (folder / "settings").write_text(text + "}\n")
+        (folder / "command").write_text(
+            f"cd {shlex.quote(os.getcwd())} || exit\nexec {shlex.join(command)}\n")
 
     def qemu(self, folder, host_kernel, channel):
         """QEMU's command line. @channel: fd of the second serial port's socket, or None."""
-        accel = ['-accel', 'tcg,thread=single']
+        accel = ["-accel", "tcg,thread=single"]
         if self.icount:
-            accel += ['-icount', 'shift=0,sleep=off']
-        command_line = ('console=ttyS0 quiet loglevel=3 panic=-1 oops=panic mitigations=off '
-                        'nokaslr')
+            accel += ["-icount", "shift=0,sleep=off"]
+        command_line = ("console=ttyS0 quiet loglevel=3 panic=-1 oops=panic mitigations=off "
+                        "nokaslr")
         words = [
-            QEMU, '-nodefaults', '-no-user-config', '-machine', 'q35', *accel,
+            QEMU, "-nodefaults", "-no-user-config", "-machine", "q35", *accel,
             # one CPU: with more, TCG's threads race on the kernel's text patching
-            '-cpu', 'EPYC,+svm,+npt,+nrip-save', '-smp', '1', '-m', self.memory,
-            '-display', 'none', '-no-reboot',
-            '-kernel', str(host_kernel.image), '-initrd', str(folder / 'initramfs'),
-            '-append', command_line,
-            '-chardev', f'file,id=console,path={escape(folder / "console")}',
-            '-serial', 'chardev:console',
-            *folder_option('root', '/', 'readonly=on,multidevs=remap'),
-            *folder_option('run', folder, 'multidevs=remap'),
+            "-cpu", "EPYC,+svm,+npt,+nrip-save", "-smp", "1", "-m", self.memory,
+            "-display", "none", "-no-reboot",
+            "-kernel", str(host_kernel.image), "-initrd", str(folder / "initramfs"),
+            "-append", command_line,
+            "-chardev", f'file,id=console,path={escape(folder / "console")}',
+            "-serial", "chardev:console",
+            *folder_option("root", "/", "readonly=on,multidevs=remap"),
+            *folder_option("run", folder, "multidevs=remap"),
         ]
         if channel is not None:
-            words += ['-chardev', f'socket,id=tty,fd={channel}', '-serial', 'chardev:tty']
+            words += ["-chardev", f"socket,id=tty,fd={channel}", "-serial", "chardev:tty"]
         for number, path in enumerate(self.shares):
-            words += folder_option(f'share{number}', path, 'multidevs=remap')
+            words += folder_option(f"share{number}", path, "multidevs=remap")
         return words
 
-    def boot(self, folder, host_kernel, timeout, interactive, sinks):
+    def boot(self, folder, host_kernel, limits, interactive, sinks):
         """Start QEMU, carry output until there is a result, and end QEMU."""
         with contextlib.ExitStack() as stack:
             channel = screen = None
@@ -164,7 +183,7 @@ class Rig:
                 stack.enter_context(near)
                 stack.enter_context(channel)
                 screen = stack.enter_context(terminal.Terminal(near))
-            with open(folder / 'qemu', 'wb') as said:
+            with open(folder / "qemu", "wb") as said:
                 qemu = subprocess.Popen(
                     self.qemu(folder, host_kernel, channel.fileno() if channel else None),
                     stdin=subprocess.DEVNULL, stdout=said, stderr=said,
@@ -173,74 +192,98 @@ class Rig:
             stack.callback(qemu.kill)
             if channel:
                 channel.close()
-            return self.follow(folder, qemu, timeout, screen, sinks)
+            return self.follow(folder, qemu, limits, screen, sinks)
 
-    def follow(self, folder, qemu, timeout, screen, sinks):
+    def follow(self, folder, qemu, limits, screen, sinks):
         """Carry output until the emulated host reports or ends. Return: the exit code."""
-        begin = time.monotonic()
         offsets = [0, 0]
         self.boot_seconds = None
         while True:
             # The order matters: what was printed before the end is there once the end is seen.
             ended = qemu.poll() is not None
-            done = (folder / 'exit').exists()
-            if not self.boot_seconds and (folder / 'started').exists():
-                self.boot_seconds = time.monotonic() - begin
+            done = (folder / "exit").exists()
+            if not self.boot_seconds and (folder / "started").exists():
+                self.boot_seconds = limits.elapsed()
                 if screen:
                     screen.connect_input()
             if screen:
                 while screen.pump(0 if done else 0.05) and not done:
                     pass
+            before = offsets
             offsets = [follow(folder / name, offset, sink) for name, offset, sink
-                       in zip(('out', 'err'), offsets, sinks)]
+                       in zip(("out", "err"), offsets, sinks)]
+            if offsets != before:
+                limits.heard()
             if done:
-                return int((folder / 'exit').read_text())
-            if (folder / 'failed').exists():
-                raise RigError('the emulated host could not be readied: '
-                               + (folder / 'failed').read_text().strip())
+                return int((folder / "exit").read_text())
+            if (folder / "failed").exists():
+                raise RigError("the emulated host could not be readied: "
+                               + (folder / "failed").read_text().strip())
             if ended:
                 raise RigError(self.explain_end(folder, qemu.returncode))
-            if timeout is not None and time.monotonic() - begin > timeout:
-                raise RigTimeout(self.explain_timeout(folder, timeout))
+            if limits.reached():
+                raise RigTimeout(self.explain_timeout(folder, limits))
             if not screen:
                 time.sleep(0.05)
 
     def keep_console(self, folder):
         """Keep the emulated host's console for reading. Return: what it says, and the path."""
-        kept = self.archive.cache / 'last-console.txt'
+        kept = self.archive.cache / "last-console.txt"
         with contextlib.suppress(FileNotFoundError):
-            shutil.copyfile(folder / 'console', kept)
-            return kept.read_text(errors='replace'), kept
-        return '', kept
+            shutil.copyfile(folder / "console", kept)
+            return kept.read_text(errors="replace"), kept
+        return "", kept
 
     def explain_end(self, folder, code):
         """Why QEMU ended without a result."""
         console, kept = self.keep_console(folder)
-        panic = re.search(r'Kernel panic - .*', console)
+        panic = re.search(r"Kernel panic - .*", console)
         if panic:
-            return f'the emulated host panicked: {panic[0].strip()} (console: {kept})'
-        initial = re.search(r'^rig: .*', console, re.MULTILINE)
+            return f"the emulated host panicked: {panic[0].strip()} (console: {kept})"
+        initial = re.search(r"^rig: .*", console, re.MULTILINE)
         if initial:
-            return f'the emulated host could not be readied: {initial[0].strip()}'
+            return f"the emulated host could not be readied: {initial[0].strip()}"
         if code:
-            lines = (folder / 'qemu').read_text(errors='replace').splitlines()
-            said = [line for line in lines if line and ': warning: ' not in line]
+            lines = (folder / "qemu").read_text(errors="replace").splitlines()
+            said = [line for line in lines if line and ": warning: " not in line]
             return f'{QEMU} failed ({code}): {said[0] if said else "it said nothing"}'
-        return f'the emulated host ended before the command did (console: {kept})'
+        return f"the emulated host ended before the command did (console: {kept})"
 
-    def explain_timeout(self, folder, timeout):
+    def explain_timeout(self, folder, limits):
         """How far it came."""
         _, kept = self.keep_console(folder)
         if self.boot_seconds:
-            return (f'the command did not end within {timeout:g} s (the emulated host was up '
-                    f'after {self.boot_seconds:.0f} s)')
-        return f'the emulated host was not up within {timeout:g} s (console: {kept})'
+            return (f"the command {limits.reached()} (the emulated host was up after "
+                    f"{self.boot_seconds:.0f} s; its console: {kept})")
+        return f"the emulated host {limits.reached()} while it booted (console: {kept})"
+
+
+class Limits:
+    """How long a run may take, and how long it may be silent; seconds, None for no limit."""
+
+    def __init__(self, timeout, silence):
+        self.timeout, self.silence = timeout, silence
+        self.begin = self.last = time.monotonic()
+
+    def elapsed(self):
+        return time.monotonic() - self.begin
+
+    def heard(self):
+        self.last = time.monotonic()
+
+    def reached(self):
+        """What was not done in time, or None."""
+        if self.timeout is not None and self.elapsed() > self.timeout:
+            return f"did not end within {self.timeout:g} s"
+        if self.silence is not None and time.monotonic() - self.last > self.silence:
+            return f"printed nothing for {self.silence:g} s"
+        return None
 
 
 def escape(path):
     """A path in one of QEMU's comma-separated options."""
-    return str(path).replace(',', ',,')
+    return str(path).replace(",", ",,")
 
 
 def folder_option(tag, path, options):
-    return ['-virtfs', f'local,path={escape(path)},mount_tag={tag},security_model=none,{options}']
+    return ["-virtfs", f"local,path={escape(path)},mount_tag={tag},security_model=none,{options}"]

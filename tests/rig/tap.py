@@ -19,18 +19,18 @@ def run(cases):
     Return: the exit code.
     """
     failed = 0
-    print(f'1..{len(cases)}', flush=True)
+    print(f"1..{len(cases)}", flush=True)
     for number, (name, function) in enumerate(cases, 1):
         begin = time.monotonic()
         try:
             function()
-            verdict = 'ok'
+            verdict = "ok"
         except Exception as problem:
             failed += 1
-            verdict = 'not ok'
+            verdict = "not ok"
             text = str(problem) if isinstance(problem, Failure) else traceback.format_exc()
             for line in text.splitlines():
-                print(f'# {line}')
+                print(f"# {line}")
         # "#" would begin a directive
-        print(f'{verdict} {number} - {name} ({time.monotonic() - begin:.1f} s)', flush=True)
+        print(f"{verdict} {number} - {name} ({time.monotonic() - begin:.1f} s)", flush=True)
     return 1 if failed else 0

@@ -16,22 +16,22 @@ from tap import expect
 
 # Opens /dev/kvm, makes a virtual machine and a vCPU: with a software KVM this proves nothing, but
 # the emulated host has none.
-USE_KVM = textwrap.dedent('''
+USE_KVM = textwrap.dedent("""
     import fcntl, os
     kvm = os.open('/dev/kvm', os.O_RDWR)
     assert fcntl.ioctl(kvm, 0xae00) == 12
     machine = fcntl.ioctl(kvm, 0xae01, 0)
     vcpu = fcntl.ioctl(machine, 0xae41, 0)
     print('flags', 'svm' in open('/proc/cpuinfo').read().split())
-''')
+""")
 
 # About a virtual second of work.
-MEASURE = textwrap.dedent('''
+MEASURE = textwrap.dedent("""
     import time
     begin = time.monotonic()
     sum(range(2000000))
     print(time.monotonic() - begin)
-''')
+""")
 
 
 class Run:
@@ -55,29 +55,29 @@ class Run:
     def ended(self, code):
         """The command ended with @code, and the rig had nothing to say."""
         expect(self.code == code and not self.error,
-               f'code {self.code}, not {code}; rig: {self.error}; stderr: {self.err[-500:]}')
+               f"code {self.code}, not {code}; rig: {self.error}; stderr: {self.err[-500:]}")
 
 
 def result_comes_back(archive):
     script = 'pwd; echo "exit 0"; echo problem >&2; exit 42'
-    run = Run(archive, ['sh', '-c', script])
+    run = Run(archive, ["sh", "-c", script])
     run.ended(42)
-    expect(run.out.decode() == f'{os.getcwd()}\nexit 0\n', f'output was {run.out}')
-    expect(run.err == b'problem\n', f'standard error was {run.err}')
-    expect(run.boot_seconds < 40, f'the emulated host took {run.boot_seconds:.0f} s to boot')
+    expect(run.out.decode() == f"{os.getcwd()}\nexit 0\n", f"output was {run.out}")
+    expect(run.err == b"problem\n", f"standard error was {run.err}")
+    expect(run.boot_seconds < 40, f"the emulated host took {run.boot_seconds:.0f} s to boot")
 
 
 def death_by_signal_comes_back(archive):
-    run = Run(archive, ['sh', '-c', 'kill -KILL $$'])
+    run = Run(archive, ["sh", "-c", "kill -KILL $$"])
     run.ended(128 + 9)
-    expect(run.out + run.err == b'', f'output was {run.out + run.err}')
+    expect(run.out + run.err == b"", f"output was {run.out + run.err}")
 
 
 def words_are_kept(archive):
-    words = ['a b', '', '$HOME', "it's", '"', '\\', 'x\ny', '*', 'ü']
-    run = Run(archive, ['printf', '<%s>'] + words)
+    words = ["a b", "", "$HOME", "it's", '"', "\\", "x\ny", "*", "ü"]
+    run = Run(archive, ["printf", "<%s>"] + words)
     run.ended(0)
-    expect(run.out.decode() == ''.join(f'<{word}>' for word in words), f'output was {run.out}')
+    expect(run.out.decode() == "".join(f"<{word}>" for word in words), f"output was {run.out}")
 
 
 def output_is_intact(archive):
@@ -85,80 +85,80 @@ def output_is_intact(archive):
     with tempfile.NamedTemporaryFile(dir=archive.cache) as file:
         file.write(data)
         file.flush()
-        run = Run(archive, ['cat', file.name])
+        run = Run(archive, ["cat", file.name])
     run.ended(0)
-    expect(run.out == data, f'{len(run.out)} bytes came back, {len(data)} or others were sent')
+    expect(run.out == data, f"{len(run.out)} bytes came back, {len(data)} or others were sent")
 
 
 def kvm_is_usable(archive):
-    run = Run(archive, [sys.executable, '-c', USE_KVM])
+    run = Run(archive, [sys.executable, "-c", USE_KVM])
     run.ended(0)
-    expect(run.out == b'flags True\n', f'output was {run.out}')
+    expect(run.out == b"flags True\n", f"output was {run.out}")
 
 
 def only_shares_are_written(archive):
     with tempfile.TemporaryDirectory(dir=archive.cache) as folder:
-        shared, other = pathlib.Path(folder, 'shared, too'), pathlib.Path(folder, 'other')
+        shared, other = pathlib.Path(folder, "shared, too"), pathlib.Path(folder, "other")
         shared.mkdir()
         script = 'echo kept >"$1/file" && echo lost >"$2" && cat "$1/file" "$2"'
-        run = Run(archive, ['sh', '-c', script, 'sh', str(shared), str(other)], shares=[shared])
+        run = Run(archive, ["sh", "-c", script, "sh", str(shared), str(other)], shares=[shared])
         run.ended(0)
-        expect(run.out == b'kept\nlost\n', f'output was {run.out}')
-        expect((shared / 'file').read_text() == 'kept\n', 'the share does not have the file')
-        expect(not other.exists(), 'a file was written outside of the share')
+        expect(run.out == b"kept\nlost\n", f"output was {run.out}")
+        expect((shared / "file").read_text() == "kept\n", "the share does not have the file")
+        expect(not other.exists(), "a file was written outside of the share")
 
 
 def modules_are_loaded(archive):
-    run = Run(archive, ['sh', '-c', 'cat /sys/class/video4linux/*/name | grep -c vivid.*vid-cap'],
-              modules=['vivid n_devs=2'])
+    run = Run(archive, ["sh", "-c", "cat /sys/class/video4linux/*/name | grep -c vivid.*vid-cap"],
+              modules=["vivid n_devs=2"])
     run.ended(0)
-    expect(run.out == b'2\n', f'output was {run.out}, {run.err}')
+    expect(run.out == b"2\n", f"output was {run.out}, {run.err}")
 
 
 def module_that_is_missing_is_named(archive):
-    run = Run(archive, ['true'], modules=['no_such_module'])
-    expect(run.code is None and 'no_such_module' in str(run.error), f'rig: {run.error}')
+    run = Run(archive, ["true"], modules=["no_such_module"])
+    expect(run.code is None and "no_such_module" in str(run.error), f"rig: {run.error}")
 
 
 def timeout_is_reported(archive):
-    run = Run(archive, ['sh', '-c', 'echo begun; sleep 10000'], timeout=45)
-    expect(isinstance(run.error, rig.RigTimeout), f'rig: {run.error}, code {run.code}')
-    expect('did not end within 45 s' in str(run.error), f'rig: {run.error}')
-    expect(run.out == b'begun\n', f'output was {run.out}')
-    expect(run.seconds < 60, f'it took {run.seconds:.0f} s')
+    run = Run(archive, ["sh", "-c", "echo begun; sleep 10000"], timeout=45)
+    expect(isinstance(run.error, rig.RigTimeout), f"rig: {run.error}, code {run.code}")
+    expect("did not end within 45 s" in str(run.error), f"rig: {run.error}")
+    expect(run.out == b"begun\n", f"output was {run.out}")
+    expect(run.seconds < 60, f"it took {run.seconds:.0f} s")
 
 
 def panic_is_reported(archive):
-    script = 'echo before; sleep 1; echo c >/proc/sysrq-trigger; sleep 100'
-    run = Run(archive, ['sh', '-c', script])
-    expect(run.code is None and 'panicked: Kernel panic' in str(run.error),
-           f'rig: {run.error}, code {run.code}')
-    expect(run.out == b'before\n', f'output was {run.out}')
+    script = "echo before; sleep 1; echo c >/proc/sysrq-trigger; sleep 100"
+    run = Run(archive, ["sh", "-c", script])
+    expect(run.code is None and "panicked: Kernel panic" in str(run.error),
+           f"rig: {run.error}, code {run.code}")
+    expect(run.out == b"before\n", f"output was {run.out}")
 
 
 def early_end_is_reported(archive):
-    run = Run(archive, ['sh', '-c', 'echo o >/proc/sysrq-trigger; sleep 100'])
-    expect(run.code is None and 'ended before the command did' in str(run.error),
-           f'rig: {run.error}, code {run.code}')
+    run = Run(archive, ["sh", "-c", "echo o >/proc/sysrq-trigger; sleep 100"])
+    expect(run.code is None and "ended before the command did" in str(run.error),
+           f"rig: {run.error}, code {run.code}")
 
 
 def interactive_has_a_terminal(archive):
-    command = [str(rig.HERE / 'rig'), '--cache', str(archive.cache), '--interactive', '--',
-               'sh', '-c', 'tty; read word; echo "got $word"; exit 3']
+    command = [str(rig.HERE / "rig"), "--cache", str(archive.cache), "--interactive", "--",
+               "sh", "-c", 'tty; read word; echo "got $word"; exit 3']
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        out, _ = process.communicate(b'something\n', timeout=300)
-    out = out.replace(b'\r', b'')
-    expect(process.returncode == 3, f'code {process.returncode}, output was {out}')
-    expect(b'/dev/ttyS1\n' in out and b'got something\n' in out, f'output was {out}')
+        out, _ = process.communicate(b"something\n", timeout=300)
+    out = out.replace(b"\r", b"")
+    expect(process.returncode == 3, f"code {process.returncode}, output was {out}")
+    expect(b"/dev/ttyS1\n" in out and b"got something\n" in out, f"output was {out}")
 
 
 def icount_repeats(archive):
     times = []
     for _ in range(2):
-        run = Run(archive, [sys.executable, '-c', MEASURE], icount=True)
+        run = Run(archive, [sys.executable, "-c", MEASURE], icount=True)
         run.ended(0)
         times.append(float(run.out))
-    expect(abs(times[0] - times[1]) <= 0.01 * times[0], f'{times[0]} s, then {times[1]} s')
+    expect(abs(times[0] - times[1]) <= 0.01 * times[0], f"{times[0]} s, then {times[1]} s")
 
 
 CASES = (
@@ -172,13 +172,13 @@ CASES = (
 def main():
     try:
         archive = debian.Archive(rig.default_cache())
-        archive.unpacked('busybox-static')
+        archive.unpacked("busybox-static")
     except debian.DebianError as error:
-        print(f'Bail out! {error}')
+        print(f"Bail out! {error}")
         return 1
     chosen = [case for case in CASES if not sys.argv[1:] or case.__name__ in sys.argv[1:]]
     return tap.run([(case.__name__, lambda case=case: case(archive)) for case in chosen])
 
 
-if __name__ == '__main__':
+if __name__ == "__main__":
     sys.exit(main())

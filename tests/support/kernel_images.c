@@ -163,7 +163,7 @@ void machine_init(struct test_machine *machine, uint64_t low, uint64_t high)
 		{.gpa = 0, .size = low},
 		{.gpa = MAP_HOLE_END, .size = high},
 	};
-	const struct gmem_options options = {0};
+	const struct gmem_options options = {.shared = true};
 	const struct memmap_entry map[] = {
 		{0, MAP_EBDA, MEMMAP_RAM},
 		{MAP_EBDA, MAP_LOW_END - MAP_EBDA, MEMMAP_RESERVED},

@@ -56,7 +56,7 @@ static const struct {
 	{"action", "{\"dry-run\": true}",
 	 "1:2: unknown key dry-run: there are kernel, initramfs, cmdline, cpus, memory, serial, acpi, loop, software-kvm, log-level"},
 	{"unknown key, inside", "{\"memory\":\n  {\"size\": \"1G\", \"hugepage\": true}}",
-	 "2:18: memory: unknown key hugepage: did you mean hugepages? The others are size, prefault, thp"},
+	 "2:18: memory: unknown key hugepage: did you mean hugepages? The others are size, prefault, thp, shared"},
 	{"key behind wide letters", "{\"cmdline\": \"\xc3\xa9\xf0\x9f\x98\x80\", \"cpus\": 0}",
 	 "1:27: cpus: 0 is too small: it must be from 1 to 32"},
 	{"key with escapes", "{\"kern\\u0065l\": \"x\", \"\\u0063pus\": 0}",
@@ -92,7 +92,7 @@ static const struct {
 	 "3:13: serial: no file is named: write file=PATH"},
 	{"same key in another object",
 	 "{\"serial\": {\"kind\": \"pty\"}, \"memory\": {\"kind\": \"pty\"}}",
-	 "1:40: memory: unknown key kind: there are size, hugepages, prefault, thp"},
+	 "1:40: memory: unknown key kind: there are size, hugepages, prefault, thp, shared"},
 };
 
 static void json_names_place_and_mistake(void **state)
@@ -133,7 +133,7 @@ static const struct {
 } printed[] = {
 	{"defaults", "{}",
 	 "{\n  \"cpus\": 1,\n  \"memory\": {\n    \"size\": \"512M\",\n    \"hugepages\": false,\n"
-	 "    \"prefault\": false,\n    \"thp\": false\n  },\n  \"serial\": {\n"
+	 "    \"prefault\": false,\n    \"thp\": false,\n    \"shared\": false\n  },\n  \"serial\": {\n"
 	 "    \"kind\": \"stdio\"\n  },\n  \"acpi\": true,\n  \"loop\": \"auto\",\n"
 	 "  \"software-kvm\": false,\n  \"log-level\": \"warning\"\n}"},
 	{"everything",
@@ -143,13 +143,13 @@ static const struct {
 	 "{\n  \"kernel\": \"a\\n\\u001B\\\"\\\\/\x7f\",\n"
 	 "  \"initramfs\": \"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\",\n  \"cmdline\": \"\",\n"
 	 "  \"cpus\": 32,\n  \"memory\": {\n    \"size\": \"3G\",\n    \"hugepages\": false,\n"
-	 "    \"prefault\": true,\n    \"thp\": true\n  },\n  \"serial\": {\n    \"kind\": \"file\",\n"
+	 "    \"prefault\": true,\n    \"thp\": true,\n    \"shared\": false\n  },\n  \"serial\": {\n    \"kind\": \"file\",\n"
 	 "    \"file\": \"a,b\"\n  },\n  \"acpi\": false,\n  \"loop\": \"epoll\",\n"
 	 "  \"software-kvm\": true,\n  \"log-level\": \"debug\"\n}"},
 	{"objects, other units",
 	 "{\"memory\": {\"hugepages\": true, \"size\": 18874368}, \"serial\": {\"kind\": \"pty\"}}",
 	 "{\n  \"cpus\": 1,\n  \"memory\": {\n    \"size\": \"18M\",\n    \"hugepages\": true,\n"
-	 "    \"prefault\": false,\n    \"thp\": false\n  },\n  \"serial\": {\n"
+	 "    \"prefault\": false,\n    \"thp\": false,\n    \"shared\": false\n  },\n  \"serial\": {\n"
 	 "    \"kind\": \"pty\"\n  },\n  \"acpi\": true,\n  \"loop\": \"auto\",\n"
 	 "  \"software-kvm\": false,\n  \"log-level\": \"warning\"\n}"},
 };

@@ -8,7 +8,6 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -33,7 +32,8 @@ static const struct gmem_region touching[] = {
 	{.gpa = PAGE + MIB, .size = MIB},
 };
 
-static const struct gmem_options plain;
+/* Of the group of tests that runs: private memory, or a memfd. */
+static struct gmem_options plain;
 
 static struct gmem *new_gmem(const struct gmem_region *layout)
 {
@@ -152,24 +152,53 @@ static void size_is_sealed(void **state)
 	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
 }
 
+/* Bytes of it that have a page. */
 static uint64_t allocated(const struct gmem *gmem)
 {
-	struct stat st;
+	const struct gmem_region *regions;
+	size_t n = gmem_regions(gmem, &regions);
+	uint64_t bytes = 0;
 
-	assert_int_equal(fstat(gmem_fd(gmem), &st), 0);
-	return (uint64_t)st.st_blocks * 512;
+	for (size_t i = 0; i < n; i++) {
+		const size_t pages = regions[i].size / PAGE;
+		_cleanup_(freep) unsigned char *resident = malloc(pages);
+
+		assert_non_null(resident);
+		assert_int_equal(mincore(regions[i].host, regions[i].size, resident), 0);
+		for (size_t j = 0; j < pages; j++)
+			bytes += resident[j] & 1 ? PAGE : 0;
+	}
+	return bytes;
 }
 
 static void memory_is_allocated_when_asked_for(void **state)
 {
-	const struct gmem_options prefault = {.prefault = true};
+	struct gmem_options prefault = plain;
 	_cleanup_(gmem_freep) struct gmem *lazy = new_gmem(holed);
 	_cleanup_(gmem_freep) struct gmem *eager = NULL;
 	struct error err;
 
+	prefault.prefault = true;
 	assert_int_equal(allocated(lazy), 0);
 	assert_int_equal(gmem_new(&eager, holed, 2, &prefault, &err), 0);
-	assert_true(allocated(eager) >= LOW_SIZE + HIGH_SIZE);
+	assert_int_equal(allocated(eager), LOW_SIZE + HIGH_SIZE);
+}
+
+static void private_memory_has_no_descriptor(void **state)
+{
+	_cleanup_(gmem_freep) struct gmem *gmem = new_gmem(holed);
+
+	assert_int_equal(gmem_fd(gmem), -1);
+}
+
+static void regions_begin_where_a_huge_page_may(void **state)
+{
+	_cleanup_(gmem_freep) struct gmem *gmem = new_gmem(holed);
+	const struct gmem_region *regions;
+	size_t n = gmem_regions(gmem, &regions);
+
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal((uintptr_t)regions[i].host % (2 * MIB), 0);
 }
 
 /* A file of @size bytes; byte i is i % 251. */
@@ -277,19 +306,28 @@ static void impossible_memory_is_explained(void **state)
 	gmem_free(NULL);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(bounds_are_kept),
-		cmocka_unit_test(refused_copies_change_nothing),
-		cmocka_unit_test(copies_span_regions_that_touch),
+#define FOR_BOTH                                                                                   \
+	cmocka_unit_test(bounds_are_kept), cmocka_unit_test(refused_copies_change_nothing),        \
+		cmocka_unit_test(copies_span_regions_that_touch),                                  \
+		cmocka_unit_test(memory_is_allocated_when_asked_for),                              \
+		cmocka_unit_test(regions_begin_where_a_huge_page_may),                             \
+		cmocka_unit_test(files_are_read_into_place),                                       \
+		cmocka_unit_test(unreadable_files_fail),                                           \
+		cmocka_unit_test(impossible_memory_is_explained)
+	const struct CMUnitTest private_tests[] = {
+		FOR_BOTH,
+		cmocka_unit_test(private_memory_has_no_descriptor),
+	};
+	const struct CMUnitTest shared_tests[] = {
+		FOR_BOTH,
 		cmocka_unit_test(regions_lie_in_the_memfd_one_behind_the_other),
 		cmocka_unit_test(size_is_sealed),
-		cmocka_unit_test(memory_is_allocated_when_asked_for),
-		cmocka_unit_test(files_are_read_into_place),
-		cmocka_unit_test(unreadable_files_fail),
-		cmocka_unit_test(impossible_memory_is_explained),
 	};
 
-	return cmocka_run_group_tests_name("gmem", tests, NULL, NULL);
+	plain.shared = argc > 1 && strcmp(argv[1], "shared") == 0;
+	if (plain.shared)
+		return cmocka_run_group_tests_name("shared", shared_tests, NULL, NULL);
+	return cmocka_run_group_tests_name("private", private_tests, NULL, NULL);
 }
