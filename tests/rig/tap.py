@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Test cases that report in the Test Anything Protocol, which meson reads."""
+import sys
 import time
 import traceback
 
@@ -29,8 +30,8 @@ def run(cases):
             failed += 1
             verdict = "not ok"
             text = str(problem) if isinstance(problem, Failure) else traceback.format_exc()
-            for line in text.splitlines():
-                print(f"# {line}")
+            # meson shows standard error, but not the comments that TAP has for this
+            print(f"{name}: {text}", file=sys.stderr, flush=True)
         # "#" would begin a directive
         print(f"{verdict} {number} - {name} ({time.monotonic() - begin:.1f} s)", flush=True)
     return 1 if failed else 0

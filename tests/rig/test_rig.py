@@ -25,11 +25,11 @@ USE_KVM = textwrap.dedent("""
     print('flags', 'svm' in open('/proc/cpuinfo').read().split())
 """)
 
-# About a virtual second of work.
+# Two or three virtual seconds of work.
 MEASURE = textwrap.dedent("""
     import time
     begin = time.monotonic()
-    sum(range(2000000))
+    sum(range(20000000))
     print(time.monotonic() - begin)
 """)
 
