@@ -25,8 +25,6 @@
 #define CPU_FAMILY_6	  0x600
 #define CPU_FPU_AND_APIC  0x201
 #define BUS_ISA		  0
-#define TIMER_IRQ	  0
-#define TIMER_PIN	  2
 #define CASCADE_IRQ	  2
 #define ALL_APICS	  0xff
 #define BOOT_APIC	  0
@@ -162,8 +160,7 @@ static void add_irqs(struct mp_table *table, unsigned int ioapic)
 	for (unsigned int irq = 0; irq < IOAPIC_PINS; irq++) {
 		if (irq == CASCADE_IRQ)
 			continue;
-		add_irq(table, MP_IO_INTERRUPT, MP_INT, irq, ioapic,
-			irq == TIMER_IRQ ? TIMER_PIN : irq);
+		add_irq(table, MP_IO_INTERRUPT, MP_INT, irq, ioapic, irq);
 	}
 	add_irq(table, MP_LOCAL_INTERRUPT, MP_EXTINT, 0, BOOT_APIC, 0);
 	add_irq(table, MP_LOCAL_INTERRUPT, MP_NMI, 0, ALL_APICS, 1);

@@ -108,7 +108,8 @@ int acpi_write_tables(struct gmem *gmem, uint64_t gpa, uint64_t max,
 /*
  * mptable_write - a table of the MultiProcessor Specification 1.4, for a machine without ACPI.
  * @gpa: where to, 16-byte aligned, within the first MiB. @cpus: 1 to 32. @max: bytes.
- * Interrupts 0 to 23 are ISA's and go to the same pins of the I/O APIC, but 0 to pin 2.
+ * Interrupts 0 to 23 are ISA's and go to the same pins of the I/O APIC; KVM raises the
+ * timer's on pin 0, not on a PC's pin 2.
  * Return: 0; -ENOSPC; -EFAULT.
  */
 int mptable_write(struct gmem *gmem, uint64_t gpa, uint64_t max, unsigned int cpus, uint32_t lapic,

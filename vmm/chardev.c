@@ -49,10 +49,19 @@ static int open_stdio(struct chardev *chardev, struct error *err)
 static int open_file(struct chardev *chardev, const char *path, struct error *err)
 {
 	/* Appends: the output of an earlier boot is not lost. */
-	chardev->out = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0666);
+	chardev->out =
+		open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
+	if (chardev->out < 0 && errno == ENXIO)
+		return error_set(
+			err, ENXIO,
+			"serial file '%s' is a FIFO that nobody reads: start its reader first",
+			path);
 	if (chardev->out < 0)
 		return error_set(err, errno, "serial file '%s': %s", path, strerror(errno));
 	chardev->own = true;
+	/* Only the opening must not wait; a slow reader slows the guest. */
+	if (fcntl(chardev->out, F_SETFL, O_APPEND) < 0)
+		return error_set(err, errno, "serial file '%s': %s", path, strerror(errno));
 	return 0;
 }
 
@@ -160,9 +169,16 @@ static void on_readable(struct loop_watch *watch, uint32_t events)
 {
 	struct chardev *chardev = container_of(watch, struct chardev, watch);
 	size_t room = chardev->ops->room(chardev->owner);
+	struct pollfd now = {.fd = chardev->in, .events = POLLIN};
 	uint8_t data[512];
 	ssize_t len;
 
+	/* Another reader of the same terminal may have taken what there was; the loop must not
+	 * wait. */
+	if (poll(&now, 1, 0) == 0) {
+		arm(chardev);
+		return;
+	}
 	len = read(chardev->in, data, chardev->terminal ? sizeof(data) : MIN(room, sizeof(data)));
 	if (len < 0 && (errno == EAGAIN || errno == EINTR))
 		len = 0;

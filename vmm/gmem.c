@@ -335,6 +335,27 @@ static void open_pipe(int pipe[2])
 }
 
 /*
+ * Private memory that is about to be filled whole may as well be of huge pages, where the host's
+ * policy leaves that to us: a few faults instead of thousands, and nothing wasted.
+ */
+static void advise_huge(const struct gmem *gmem, uint64_t gpa, uint64_t len)
+{
+	const struct gmem_region *region;
+
+	for (size_t i = 0; i < gmem->n; i++) {
+		region = &gmem->regions[i];
+		if (gpa >= region->gpa && gpa - region->gpa < region->size) {
+			const uint64_t start = ALIGN_DOWN(gpa - region->gpa, HUGEPAGE_SIZE);
+			const uint64_t end = ALIGN_UP(gpa - region->gpa + len, HUGEPAGE_SIZE);
+
+			(void)madvise(region->host + start, MIN(end, region->size) - start,
+				      MADV_HUGEPAGE);
+			return;
+		}
+	}
+}
+
+/*
  * A large read goes from page cache to memfd by splice(2), which costs half of pread(2): the new
  * pages are neither cleared before they are filled nor mapped one fault at a time. Huge pages come
  * only by a fault in the mapping.
@@ -349,6 +370,8 @@ int gmem_read_file(const struct gmem *gmem, uint64_t gpa, int fd, uint64_t offse
 		return -EFAULT;
 	if (len >= SPLICE_MIN && gmem->fd >= 0 && !gmem->huge)
 		open_pipe(pipe);
+	if (len >= HUGEPAGE_SIZE && gmem->fd < 0)
+		advise_huge(gmem, gpa, len);
 	for (; len > 0; gpa += part, offset += part, len -= part) {
 		uint8_t *host = locate(gmem, gpa, &part);
 		ssize_t got;

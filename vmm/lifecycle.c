@@ -8,15 +8,16 @@
 
 #define RUNNING (-1)
 
-void lifecycle_end(struct lifecycle *life, enum exit_code code)
+bool lifecycle_end(struct lifecycle *life, enum exit_code code)
 {
 	int running = RUNNING;
 
 	if (!atomic_compare_exchange_strong(&life->code, &running, (int)code))
-		return;
+		return false;
 	for (unsigned int i = 0; i < life->vcpus_n; i++)
 		vcpu_stop(life->vcpus[i]);
 	loop_stop(life->loop);
+	return true;
 }
 
 static void on_request(struct machine *machine, enum machine_request request)
@@ -26,21 +27,20 @@ static void on_request(struct machine *machine, enum machine_request request)
 
 	switch (request) {
 	case MACHINE_POWER_OFF:
-		log_info("the guest powered off");
-		lifecycle_end(life, EXIT_POWER_OFF);
+		if (lifecycle_end(life, EXIT_POWER_OFF))
+			log_info("the guest powered off");
 		break;
 	case MACHINE_RESET:
 		if (vcpu && life->is_emergency(vcpu)) {
-			log_info("the guest's kernel crashed and reset the machine");
-			lifecycle_end(life, EXIT_PANIC);
-			break;
+			if (lifecycle_end(life, EXIT_PANIC))
+				log_info("the guest's kernel crashed and reset the machine");
+		} else if (lifecycle_end(life, EXIT_RESET)) {
+			log_info("the guest reset the machine");
 		}
-		log_info("the guest reset the machine");
-		lifecycle_end(life, EXIT_RESET);
 		break;
 	case MACHINE_PANIC:
-		log_info("the guest's kernel panicked");
-		lifecycle_end(life, EXIT_PANIC);
+		if (lifecycle_end(life, EXIT_PANIC))
+			log_info("the guest's kernel panicked");
 		break;
 	}
 }
@@ -70,16 +70,16 @@ void lifecycle_vcpu_ended(void *owner, enum vcpu_end end, const char *text)
 	struct lifecycle *life = owner;
 
 	if (end == VCPU_SHUTDOWN) {
-		log_info("the guest ended in a triple fault");
-		lifecycle_end(life, EXIT_PANIC);
+		if (lifecycle_end(life, EXIT_PANIC))
+			log_info("the guest ended in a triple fault");
 	} else if (end == VCPU_CANNOT_EMULATE && !life->hardware) {
-		log_error("%s: this host has no hardware virtualization, so KVM interprets the "
-			  "guest's code and knows only a part of the instructions",
-			  text);
-		lifecycle_end(life, EXIT_HOST);
-	} else {
+		if (lifecycle_end(life, EXIT_HOST))
+			log_error(
+				"%s: this host has no hardware virtualization, so KVM interprets the "
+				"guest's code and knows only a part of the instructions",
+				text);
+	} else if (lifecycle_end(life, EXIT_KVM)) {
 		log_error("%s", text);
-		lifecycle_end(life, EXIT_KVM);
 	}
 }
 

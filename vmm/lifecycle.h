@@ -34,8 +34,11 @@ void lifecycle_init(struct lifecycle *life, struct loop *loop,
 /* lifecycle_set_vcpus - what to stop; before the first one starts. */
 void lifecycle_set_vcpus(struct lifecycle *life, struct vcpu **vcpus, unsigned int n);
 
-/* lifecycle_end - end the machine with @code unless it is ending already. */
-void lifecycle_end(struct lifecycle *life, enum exit_code code);
+/*
+ * lifecycle_end - end the machine with @code unless it is ending already.
+ * Return: whether this call decided it.
+ */
+bool lifecycle_end(struct lifecycle *life, enum exit_code code);
 
 /* lifecycle_vcpu_ended - struct vcpu_env's ended(); @owner is the struct lifecycle. */
 void lifecycle_vcpu_ended(void *owner, enum vcpu_end end, const char *text);

@@ -69,17 +69,34 @@ struct vmm {
 
 /* --- control: what reaches the machine from outside --- */
 
-static void on_terminate(void *owner)
+static void press_power_button(struct vmm *vmm)
 {
-	struct vmm *vmm = owner;
-
-	if (vmm->terminating || !vmm->config->acpi) {
+	if (!vmm->config->acpi) {
 		lifecycle_end(&vmm->life, EXIT_ENDED);
 		return;
 	}
 	vmm->terminating = true;
 	log_info("pressing the guest's power button; a second signal ends it at once");
 	acpi_pm_press_power_button(vmm->pm);
+}
+
+static void on_terminate(void *owner)
+{
+	struct vmm *vmm = owner;
+
+	if (vmm->terminating)
+		lifecycle_end(&vmm->life, EXIT_ENDED);
+	else
+		press_power_button(vmm);
+}
+
+/* Never ends a machine that is already on its way: a hangup may be told twice. */
+static void on_hangup(void *owner)
+{
+	struct vmm *vmm = owner;
+
+	if (!vmm->terminating)
+		press_power_button(vmm);
 }
 
 static void on_quit(void *owner)
@@ -98,6 +115,7 @@ static void on_resumed(void *owner)
 
 static const struct signals_ops signals_ops = {
 	.terminate = on_terminate,
+	.hangup = on_hangup,
 	.quit = on_quit,
 	.resumed = on_resumed,
 };

@@ -13,18 +13,28 @@
 #include "exit_code.h"
 #include "vmm/terminal.h"
 
-static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS, SIGTRAP};
+/* Our crashes, and what else would end the process with the terminal still raw. */
+static const int fatal[] = {
+	SIGSEGV, SIGBUS,  SIGILL,    SIGFPE,  SIGABRT, SIGSYS,	SIGTRAP,
+	SIGUSR1, SIGUSR2, SIGVTALRM, SIGPROF, SIGALRM, SIGPOLL, SIGXCPU,
+};
 
 static uint8_t crash_stack[16 * KIB];
 
 static void blocked_set(sigset_t *set)
 {
 	static const int blocked[] = {SIGTERM, SIGINT,	SIGHUP,	 SIGQUIT, SIGTSTP,
-				      SIGCONT, SIGTTIN, SIGTTOU, SIGPIPE};
+				      SIGCONT, SIGTTIN, SIGTTOU, SIGPIPE, SIGXFSZ};
+	struct sigaction inherited;
 
 	sigemptyset(set);
-	for (size_t i = 0; i < ARRAY_SIZE(blocked); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(blocked); i++) {
+		/* What the parent ignores for us (nohup, a script's background job) stays ignored.
+		 */
+		if (sigaction(blocked[i], NULL, &inherited) == 0 && inherited.sa_handler == SIG_IGN)
+			continue;
 		sigaddset(set, blocked[i]);
+	}
 }
 
 /* Only functions that are safe in a signal handler. */
@@ -43,7 +53,7 @@ static void on_fatal(int signal)
 
 void signals_block(void)
 {
-	/* A stack of its own, for a crash may be the overflow of the usual one. */
+	/* A stack of its own, for a crash may be the overflow of the main thread's. */
 	const stack_t stack = {.ss_sp = crash_stack, .ss_size = sizeof(crash_stack)};
 	const struct sigaction action = {
 		.sa_handler = on_fatal,
@@ -70,8 +80,10 @@ static void handle(struct signals *signals, uint32_t signal)
 	switch (signal) {
 	case SIGTERM:
 	case SIGINT:
-	case SIGHUP:
 		signals->ops->terminate(signals->owner);
+		break;
+	case SIGHUP:
+		signals->ops->hangup(signals->owner);
 		break;
 	case SIGQUIT:
 		signals->ops->quit(signals->owner);

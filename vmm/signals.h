@@ -13,7 +13,8 @@
 #include "loop.h"
 
 struct signals_ops {
-	void (*terminate)(void *owner); /* SIGTERM, SIGINT, SIGHUP */
+	void (*terminate)(void *owner); /* SIGTERM, SIGINT */
+	void (*hangup)(void *owner);	/* SIGHUP, which shell and kernel may both send */
 	void (*quit)(void *owner);	/* SIGQUIT */
 	void (*resumed)(void *owner);	/* after a stop, or brought to the foreground */
 };
@@ -27,8 +28,9 @@ struct signals {
 };
 
 /*
- * signals_block - before any other thread exists: block what signals_init() will read, ignore
- * SIGPIPE, and let a fatal signal restore the terminal and end with EXIT_CRASH.
+ * signals_block - before any other thread exists: block what signals_init() will read, and
+ * SIGPIPE and SIGXFSZ, which write() reports, and let a fatal signal restore the terminal and end
+ * with EXIT_CRASH.
  */
 void signals_block(void);
 

@@ -18,6 +18,7 @@ int terminal_take(int fd)
 {
 	struct termios now;
 	pid_t foreground;
+	bool was_raw;
 
 	/* A terminal that is not this session's has no foreground, and so no background. */
 	foreground = tcgetpgrp(fd);
@@ -31,10 +32,12 @@ int terminal_take(int fd)
 	}
 	cfmakeraw(&now);
 	/* Set before the change, so that a signal in between still restores. */
-	atomic_store(&raw, true);
+	was_raw = atomic_exchange(&raw, true);
 	if (tcsetattr(fd, TCSANOW, &now) < 0) {
-		atomic_store(&raw, false);
-		return -errno;
+		int code = errno;
+
+		atomic_store(&raw, was_raw);
+		return -code;
 	}
 	log_set_raw(true);
 	return 1;
@@ -43,9 +46,14 @@ int terminal_take(int fd)
 void terminal_restore(void)
 {
 	int code = errno;
+	pid_t foreground;
 
 	if (atomic_exchange(&raw, false)) {
-		tcsetattr(saved_fd, TCSANOW, &saved);
+		/* In the background the terminal is somebody else's, and the shell has restored it.
+		 */
+		foreground = tcgetpgrp(saved_fd);
+		if (foreground < 0 || foreground == getpgrp())
+			tcsetattr(saved_fd, TCSANOW, &saved);
 		log_set_raw(false);
 	}
 	errno = code;

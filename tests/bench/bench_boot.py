@@ -50,18 +50,21 @@ def microvm_words(files, options=""):
 
 def resident_kib(pid):
     """(Rss, Private_Dirty) of every mapping but guest RAM, in KiB."""
-    rss = dirty = 0
-    guest = False
+    runs = []  # of mappings that touch and are of one kind: [end, kind, size, rss, dirty]
     for line in pathlib.Path(f'/proc/{pid}/smaps').read_text().splitlines():
-        head = re.match(r'([0-9a-f]+)-([0-9a-f]+) \S+ \S+ \S+ \S+ *(.*)', line)
+        head = re.match(r'([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ \S+ *(.*)', line)
         if head:
-            size = int(head[2], 16) - int(head[1], 16)
-            guest = 'guest-memory' in head[3] or size >= MEMORY_MIB << 20
-        elif not guest and line.startswith('Rss:'):
-            rss += int(line.split()[1])
-        elif not guest and line.startswith('Private_Dirty:'):
-            dirty += int(line.split()[1])
-    return rss, dirty
+            start, end, kind = int(head[1], 16), int(head[2], 16), (head[3], head[4])
+            if not runs or runs[-1][:2] != [start, kind]:
+                runs.append([end, kind, 0, 0, 0])
+            runs[-1][0] = end
+            runs[-1][2] += end - start
+        elif line.startswith('Rss:'):
+            runs[-1][3] += int(line.split()[1])
+        elif line.startswith('Private_Dirty:'):
+            runs[-1][4] += int(line.split()[1])
+    host = [run for run in runs if run[2] < MEMORY_MIB << 20]
+    return sum(run[3] for run in host), sum(run[4] for run in host)
 
 
 def boot(words):
