@@ -37,7 +37,13 @@ struct vcpu_env {
 int vcpu_new(struct vcpu **out, struct vm *vm, unsigned int index, const struct vcpu_env *env,
 	     struct error *err);
 
-/* vcpu_free - stops the thread and waits for it, if it was started. NULL is fine. */
+/*
+ * vcpu_join - stop the thread and wait for it, if it was started. A vCPU may stop the others, so
+ * all are joined before the first is freed.
+ */
+void vcpu_join(struct vcpu *vcpu);
+
+/* vcpu_free - after vcpu_join(), or joins itself. NULL is fine. */
 void vcpu_free(struct vcpu *vcpu);
 
 /* vcpu_fd - for arch/, before vcpu_start() or on the vCPU's own thread. Borrowed. */

@@ -95,9 +95,12 @@ fail:
 }
 
 /* Signals again and again, for one may arrive just before a system call that then blocks. */
-static void stop_and_join(struct vcpu *vcpu)
+void vcpu_join(struct vcpu *vcpu)
 {
 	struct timespec until;
+
+	if (!atomic_load(&vcpu->started))
+		return;
 
 	do {
 		vcpu_stop(vcpu);
@@ -108,14 +111,14 @@ static void stop_and_join(struct vcpu *vcpu)
 			until.tv_sec++;
 		}
 	} while (pthread_clockjoin_np(vcpu->thread, NULL, CLOCK_MONOTONIC, &until) == ETIMEDOUT);
+	atomic_store(&vcpu->started, false);
 }
 
 void vcpu_free(struct vcpu *vcpu)
 {
 	if (!vcpu)
 		return;
-	if (vcpu->started)
-		stop_and_join(vcpu);
+	vcpu_join(vcpu);
 	if (vcpu->run)
 		munmap(vcpu->run, vcpu->run_size);
 	closep(&vcpu->fd);

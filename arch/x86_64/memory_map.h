@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * memory_map.h - where things are on the x86_64 machine: guest physical addresses, I/O ports and
- * interrupts. The one place for these numbers; arch/, firmware/ and main.c read it.
+ * interrupts. The one place for these numbers; arch/, firmware/ and vmm.c read it.
  */
 #ifndef VMM_X86_MEMORY_MAP_H
 #define VMM_X86_MEMORY_MAP_H

@@ -141,3 +141,17 @@ int acpi_pm_press_power_button(struct acpi_pm *pm)
 	/* After the bit, or the guest could look too early. */
 	return irq_raise(pm->irq);
 }
+
+int acpi_pm_repeat_event(struct acpi_pm *pm)
+{
+	bool pending;
+	int r;
+
+	pthread_mutex_lock(&pm->lock);
+	pending = pm->events != 0;
+	pthread_mutex_unlock(&pm->lock);
+	if (!pending)
+		return 0;
+	r = irq_raise(pm->irq);
+	return r < 0 ? r : 1;
+}

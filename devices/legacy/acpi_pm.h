@@ -46,4 +46,11 @@ int acpi_pm_attach(struct acpi_pm *pm, struct bus *bus, uint64_t base);
  */
 int acpi_pm_press_power_button(struct acpi_pm *pm);
 
+/*
+ * acpi_pm_repeat_event - raise the interrupt again if the guest has not read its events yet: an
+ * edge is lost on a guest whose driver does not listen so far. Any thread.
+ * Return: 1 if it was raised; 0 if there is nothing to tell; -errno.
+ */
+int acpi_pm_repeat_event(struct acpi_pm *pm);
+
 #endif

@@ -20,7 +20,7 @@ import unittest
 import vmmtest
 
 PROGRAM = vmmtest.Program.from_args()
-POWER_OFF, RESET, CRASH, PANIC, HOST, KVM, ENDED = 0, 32, 33, 34, 36, 37, 38
+POWER_OFF, RESET, CRASH, PANIC, CONFIG, HOST, KVM, ENDED = 0, 32, 33, 34, 35, 36, 37, 38
 TIMEOUT_S = 60
 
 
@@ -94,6 +94,14 @@ class Serial(unittest.TestCase):
                 self.assertEqual(done.stdout, b"")
             self.assertEqual(log.read_bytes(), b"tiny kernel: poweroff\r\n" * 2)
 
+    def test_fifo_without_reader_is_refused(self):
+        with tempfile.TemporaryDirectory() as folder:
+            fifo = pathlib.Path(folder) / "fifo"
+            os.mkfifo(fifo)
+            done = run("poweroff", "--serial", f"file={fifo}")
+            self.assertEqual(done.returncode, CONFIG)
+            self.assertIn(b"FIFO that nobody reads", done.stderr)
+
     def test_off(self):
         done = run("poweroff", "--serial", "off")
         self.assertEqual((done.returncode, done.stdout), (POWER_OFF, b""))
@@ -147,6 +155,27 @@ class Signals(unittest.TestCase):
         vmm = self.spawn("spin", "--no-acpi")
         vmm.send_signal(signal.SIGTERM)
         self.assertEqual(vmm.wait(TIMEOUT_S), ENDED)
+
+    def test_hangup_told_twice_is_one(self):
+        vmm = self.spawn("spin")
+        for _ in range(3):
+            vmm.send_signal(signal.SIGHUP)
+            time.sleep(0.1)
+        self.assertIsNone(vmm.poll())
+
+    def test_ignored_hangup_stays_ignored(self):
+        """As under nohup: the guest waits for its power button, which nobody presses."""
+        words = PROGRAM.machine_args("button")
+        vmm = subprocess.Popen(["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *words],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        self.addCleanup(vmm.stdout.close)
+        self.addCleanup(vmm.kill)
+        self.assertIn(b"button", vmm.stdout.readline())
+        vmm.send_signal(signal.SIGHUP)
+        time.sleep(0.3)
+        self.assertIsNone(vmm.poll())
+        vmm.send_signal(signal.SIGTERM)
+        self.assertEqual(vmm.wait(TIMEOUT_S), POWER_OFF)
 
     def test_sigquit_ends_at_once(self):
         vmm = self.spawn("spin", "--cpus", "4")

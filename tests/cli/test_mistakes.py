@@ -122,6 +122,14 @@ class Mistakes(unittest.TestCase):
                     argv.insert(0, "--software-kvm")
                 self.check(PROGRAM.run(*argv), code, self.expand(expected))
 
+    def test_output_that_cannot_be_written(self):
+        for option in ("--help", "--version", "--dry-run"):
+            with self.subTest(option), open("/dev/full", "wb") as full:
+                done = subprocess.run([str(PROGRAM.vmm), "--kernel", "x", option], stdout=full,
+                                      stderr=subprocess.PIPE, check=False, timeout=60)
+                self.assertEqual(done.returncode, HOST)
+                self.assertIn(b"No space left", done.stderr)
+
     def run_with_dev(self, setup):
         """Runs vmm with a /dev of its own. In a chroot the root is no mount, but /dev is."""
         script = ("{ mount --make-rprivate / || mount --make-rprivate /dev; } 2>/dev/null && "

@@ -119,6 +119,20 @@ static void power_button_shows_until_read(void **state)
 	assert_true(fake_machine_idle(&f->machine));
 }
 
+static void event_is_repeated_until_read(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(acpi_pm_repeat_event(f->pm), 0);
+	assert_int_equal(fake_irq_take(&f->irq), 0);
+	assert_int_equal(acpi_pm_press_power_button(f->pm), 0);
+	assert_int_equal(acpi_pm_repeat_event(f->pm), 1);
+	assert_int_equal(fake_irq_take(&f->irq), 2);
+	assert_int_equal(in(f, ACPI_PM_EVENT), ACPI_EVENT_POWER_BUTTON);
+	assert_int_equal(acpi_pm_repeat_event(f->pm), 0);
+	assert_int_equal(fake_irq_take(&f->irq), 0);
+}
+
 static void power_button_cannot_be_pressed_by_the_guest(void **state)
 {
 	struct fixture *f = *state;
@@ -153,6 +167,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(other_sleep_types_wake_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(reset_needs_its_value, setup, teardown),
 		cmocka_unit_test_setup_teardown(power_button_shows_until_read, setup, teardown),
+		cmocka_unit_test_setup_teardown(event_is_repeated_until_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(power_button_cannot_be_pressed_by_the_guest, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(wide_access_is_one_byte_after_the_other, setup,
