@@ -41,10 +41,13 @@ install_packages() {
 		die "apt-get could not install$missing (see above)"
 }
 
+# Debian 12 on x86_64, with what every program expects to be there.
 need_debian_12() {
 	[ -r /etc/os-release ] && . /etc/os-release
 	[ "${ID:-}" = debian ] && [ "${VERSION_ID:-}" = 12 ] ||
 		die "this is for Debian 12 and takes its packages; here is ${PRETTY_NAME:-another system}"
+	[ -e /proc/self/fd ] ||
+		die "there is no /proc here, as in a bare chroot; as root: mount -t proc proc /proc"
 	[ "$(uname -m)" = x86_64 ] || die "this is for x86_64; here is $(uname -m)"
 }
 

@@ -26,6 +26,13 @@ try() {
 	said=$("$@" 2>&1) || end failed "$*: $said"
 }
 
+# Shows rig.py that processes still run here.
+beat() {
+	while cat /proc/uptime >alive; do
+		sleep 5
+	done
+}
+
 mkdir -p /dev/pts /dev/shm /lib/modules
 try mount -t devpts devpts /dev/pts
 try mount -t tmpfs tmpfs /dev/shm
@@ -37,6 +44,8 @@ try modprobe kvm-amd nested=0
 load_modules
 mount_shares
 mount -t configfs configfs /sys/kernel/config 2>/dev/null
+
+[ "$heartbeat" = no ] || beat &
 
 if [ "$interactive" = yes ]; then
 	export TERM="$terminal"

@@ -34,6 +34,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 SOURCE = HERE.parent.parent
 QEMU = "qemu-system-x86_64"
 
+# Heartbeats come every 5 s.
+HANG_SECONDS = 120
+
 # What the initramfs needs to reach the root; kvm-amd and the rest are loaded from there.
 BOOT_MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay")
 
@@ -44,6 +47,10 @@ class RigError(Exception):
 
 class RigTimeout(RigError):
     """The command did not end in time."""
+
+
+class RigHang(RigError):
+    """The emulated host stopped running processes."""
 
 
 def default_cache():
@@ -91,35 +98,41 @@ class Rig:
     is the number of executed instructions, repeatable within 1 %, instead of real time.
     @modules: of the kernel, to load before the command, with parameters ("vivid n_devs=2").
     @shares: folders that the command may write to for real; writes elsewhere are lost.
+    @hang_seconds: how long no process may run before the emulated host counts as hung.
     """
 
-    def __init__(self, archive, memory="4G", icount=False, modules=(), shares=()):
+    def __init__(self, archive, memory="4G", icount=False, modules=(), shares=(),
+                 hang_seconds=HANG_SECONDS):
         self.archive = archive
         self.memory = memory
         self.icount = icount
         self.modules = modules
         self.shares = [pathlib.Path(path).resolve() for path in shares]
+        self.hang_seconds = hang_seconds
         self.boot_seconds = None  # of the last run(): from start to start of the command
 
     def run(self, command, timeout=600, *, silence=None, interactive=False, stdout=1,
             stderr=2):
         """
         Run @command, a list of words, in this process's working directory, on the emulated host.
-        @timeout: seconds for all of it, None for none. @silence: seconds for which nothing may be
-        printed. @interactive: connect standard input and output to a terminal there. @stdout,
-        @stderr: file descriptors.
-        Return: its exit code, 128 + N if signal N ended it. Raises RigError, RigTimeout.
+        @timeout: seconds for all of it, None for none. @silence: seconds for which it
+        may print nothing. @interactive: connect standard input and output to a terminal there.
+        @stdout, @stderr: file descriptors.
+        Return: its exit code, 128 + N if signal N ended it. Raises RigError, RigTimeout, RigHang.
         """
         if not shutil.which(QEMU):
             raise RigError(f"{QEMU} is not installed; ./check installs it "
                            "(package qemu-system-x86)")
+        if not os.path.exists("/proc/self/fd"):
+            raise RigError(f"{QEMU} needs /proc to share folders, and there is none here; "
+                           "as root: mount -t proc proc /proc")
         for path in self.shares:
             if not path.is_dir():
                 raise RigError(f"the folder to share, {path}, does not exist")
         host_kernel = kernel.Kernel(self.archive, "6.12")
         with private_folder(self.archive) as folder:
             self.prepare(folder, host_kernel, command, interactive)
-            limits = Limits(timeout, silence)
+            limits = Limits(timeout, silence, self.hang_seconds)
             return self.boot(folder, host_kernel, limits, interactive, (stdout, stderr))
 
     def prepare(self, folder, host_kernel, command, interactive):
@@ -132,6 +145,8 @@ class Rig:
         settings = {
             "modules_folder": host_kernel.modules.parent,
             "interactive": "yes" if interactive else "no",
+            # costs time, which counts there
+            "heartbeat": "no" if self.icount else "yes",
             "terminal": os.environ.get("TERM", "dumb"),
             "rows": rows,
             "columns": columns,
@@ -223,6 +238,9 @@ class Rig:
                 raise RigError(self.explain_end(folder, qemu.returncode))
             if limits.reached():
                 raise RigTimeout(self.explain_timeout(folder, limits))
+            if limits.hangs(folder / "alive"):
+                raise RigHang("the emulated host hangs: it ran no process for "
+                              f"{self.hang_seconds} s")
             if not screen:
                 time.sleep(0.05)
 
@@ -261,9 +279,10 @@ class Rig:
 class Limits:
     """How long a run may take, and how long it may be silent; seconds, None for no limit."""
 
-    def __init__(self, timeout, silence):
-        self.timeout, self.silence = timeout, silence
+    def __init__(self, timeout, silence, hang_seconds):
+        self.timeout, self.silence, self.hang_seconds = timeout, silence, hang_seconds
         self.begin = self.last = time.monotonic()
+        self.beat = self.last_beat = None
 
     def elapsed(self):
         return time.monotonic() - self.begin
@@ -278,6 +297,14 @@ class Limits:
         if self.silence is not None and time.monotonic() - self.last > self.silence:
             return f"printed nothing for {self.silence:g} s"
         return None
+
+    def hangs(self, path):
+        """Whether the heartbeat at @path, once there, has stayed the same for too long."""
+        with contextlib.suppress(FileNotFoundError):
+            beat = path.read_text()
+            if beat != self.beat:
+                self.beat, self.last_beat = beat, time.monotonic()
+        return self.beat is not None and time.monotonic() - self.last_beat > self.hang_seconds
 
 
 def escape(path):

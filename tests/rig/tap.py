@@ -14,24 +14,31 @@ def expect(condition, sentence):
         raise Failure(sentence)
 
 
-def run(cases):
+def plan(cases):
+    print(f"1..{len(cases)}", flush=True)
+
+
+def run(cases, first=1, after_each=None):
     """
     Run @cases, pairs of a name and a function, and report each. An exception is a failure.
-    Return: the exit code.
+    @first: number of the first. @after_each: called with a case's number and whether it failed.
+    Return: how many failed.
     """
-    failed = 0
-    print(f"1..{len(cases)}", flush=True)
-    for number, (name, function) in enumerate(cases, 1):
+    failures = 0
+    for number, (name, function) in enumerate(cases, first):
         begin = time.monotonic()
+        failed = False
         try:
             function()
-            verdict = "ok"
         except Exception as problem:
-            failed += 1
-            verdict = "not ok"
+            failed = True
             text = str(problem) if isinstance(problem, Failure) else traceback.format_exc()
             # meson shows standard error, but not the comments that TAP has for this
             print(f"{name}: {text}", file=sys.stderr, flush=True)
+        failures += failed
         # "#" would begin a directive
-        print(f"{verdict} {number} - {name} ({time.monotonic() - begin:.1f} s)", flush=True)
-    return 1 if failed else 0
+        print(f"{'not ok' if failed else 'ok'} {number} - {name} "
+              f"({time.monotonic() - begin:.1f} s)", flush=True)
+        if after_each:
+            after_each(number, failed)
+    return failures

@@ -154,7 +154,8 @@ def main():
     cases += [(function.__name__, function) for function in (
         configuration_is_read_from_both_places, security_archive_follows_from_main,
         stanza_is_read_back, other_files_are_refused, module_names, initramfs_has_the_format)]
-    return tap.run(cases)
+    tap.plan(cases)
+    return 1 if tap.run(cases) else 0
 
 
 if __name__ == "__main__":
