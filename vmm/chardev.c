@@ -173,8 +173,7 @@ static void on_readable(struct loop_watch *watch, uint32_t events)
 	uint8_t data[512];
 	ssize_t len;
 
-	/* Another reader of the same terminal may have taken what there was; the loop must not
-	 * wait. */
+	/* Another reader may have taken what there was, and the loop must not wait. */
 	if (poll(&now, 1, 0) == 0) {
 		arm(chardev);
 		return;

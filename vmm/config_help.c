@@ -159,7 +159,7 @@ void help_write(FILE *out)
 	write_entry(out, "  Ctrl-A a", "send Ctrl-A to the guest");
 	fputs("\nSignals\n", out);
 	write_entry(out, "  SIGTERM, SIGINT, SIGHUP",
-		    "press the power button; a second one ends at once");
+		    "press the power button; a second SIGTERM or SIGINT ends at once");
 	fputs("\nExit codes\n", out);
 	for (size_t i = 0; i < ARRAY_SIZE(exit_codes); i++) {
 		snprintf(head, sizeof(head), "  %d", exit_codes[i].code);

@@ -29,8 +29,7 @@ static void blocked_set(sigset_t *set)
 
 	sigemptyset(set);
 	for (size_t i = 0; i < ARRAY_SIZE(blocked); i++) {
-		/* What the parent ignores for us (nohup, a script's background job) stays ignored.
-		 */
+		/* What the parent had ignored stays so: nohup, a script's background job. */
 		if (sigaction(blocked[i], NULL, &inherited) == 0 && inherited.sa_handler == SIG_IGN)
 			continue;
 		sigaddset(set, blocked[i]);
