@@ -335,8 +335,9 @@ static void open_pipe(int pipe[2])
 }
 
 /*
- * Private memory that is about to be filled whole may as well be of huge pages, where the host's
- * policy leaves that to us: a few faults instead of thousands, and nothing wasted.
+ * Private memory that is about to be filled may as well be of huge pages, where the host's policy
+ * leaves that to us: a few faults instead of thousands. Those at the ends must be filled by half,
+ * or clearing them costs more than the faults.
  */
 static void advise_huge(const struct gmem *gmem, uint64_t gpa, uint64_t len)
 {
@@ -345,11 +346,12 @@ static void advise_huge(const struct gmem *gmem, uint64_t gpa, uint64_t len)
 	for (size_t i = 0; i < gmem->n; i++) {
 		region = &gmem->regions[i];
 		if (gpa >= region->gpa && gpa - region->gpa < region->size) {
-			const uint64_t start = ALIGN_DOWN(gpa - region->gpa, HUGEPAGE_SIZE);
-			const uint64_t end = ALIGN_UP(gpa - region->gpa + len, HUGEPAGE_SIZE);
+			const uint64_t at = gpa - region->gpa + HUGEPAGE_SIZE / 2;
+			const uint64_t start = ALIGN_DOWN(at, HUGEPAGE_SIZE);
+			const uint64_t end = MIN(ALIGN_DOWN(at + len, HUGEPAGE_SIZE), region->size);
 
-			(void)madvise(region->host + start, MIN(end, region->size) - start,
-				      MADV_HUGEPAGE);
+			if (start < end)
+				(void)madvise(region->host + start, end - start, MADV_HUGEPAGE);
 			return;
 		}
 	}
