@@ -70,7 +70,8 @@ struct fadt {
 	uint8_t no_sci_and_power_blocks[54];
 	uint16_t cache_flush[2];
 	uint8_t duty[2];
-	uint8_t rtc_index[3];
+	uint8_t rtc_alarm_index[2];
+	uint8_t rtc_century_index;
 	uint16_t boot_flags;
 	uint8_t reserved_2;
 	uint32_t flags;
@@ -98,6 +99,8 @@ struct fadt {
 #define FADT_RTC_WAKE	    (1u << 6)
 #define FADT_RESET_REGISTER (1u << 10)
 #define FADT_HW_REDUCED	    (1u << 20)
+
+#define CMOS_CENTURY 0x32 /* where a PC's clock keeps it: devices/legacy/rtc.h */
 
 /* 5.2.12 */
 struct madt_cpu {
@@ -139,8 +142,9 @@ enum { MADT_CPU = 0, MADT_IOAPIC = 1, MADT_NMI = 4 };
 
 static_assert(sizeof(struct rsdp) == 36, "ACPI 6.5, table 5.3");
 static_assert(sizeof(struct table_header) == 36, "ACPI 6.5, table 5.4");
-static_assert(offsetof(struct fadt, cache_flush) == 100 && offsetof(struct fadt, flags) == 112 &&
-		      offsetof(struct fadt, x_dsdt) == 140 &&
+static_assert(offsetof(struct fadt, cache_flush) == 100 &&
+		      offsetof(struct fadt, rtc_century_index) == 108 &&
+		      offsetof(struct fadt, flags) == 112 && offsetof(struct fadt, x_dsdt) == 140 &&
 		      offsetof(struct fadt, sleep_control) == 244 && sizeof(struct fadt) == 276,
 	      "ACPI 6.5, table 5.9");
 static_assert(sizeof(struct madt_cpu) == 8 && sizeof(struct madt_ioapic) == 12 &&
@@ -202,12 +206,14 @@ static void write_xsdt(struct xsdt *xsdt, uint64_t fadt, uint64_t madt)
 
 /*
  * Of the boot flags, those that are not set tell a guest not to look for ISA devices and for a
- * keyboard controller; the CMOS clock is there.
+ * keyboard controller; the CMOS clock is there. The index of its century is by the letter of 5.2.9
+ * ignored on a hardware-reduced machine; Linux reads the century if and only if it is not 0.
  */
 static void write_fadt(struct fadt *fadt, uint64_t dsdt, const struct acpi_platform *platform)
 {
 	*fadt = (struct fadt) {
 		.header = make_header("FACP", sizeof(*fadt), FADT_REVISION),
+		.rtc_century_index = CMOS_CENTURY,
 		.boot_flags = FADT_NO_VGA | FADT_NO_MSI | FADT_NO_ASPM,
 		.flags = FADT_WBINVD | FADT_PROC_C1 | FADT_POWER_BUTTON | FADT_SLEEP_BUTTON |
 			 FADT_RTC_WAKE | FADT_RESET_REGISTER | FADT_HW_REDUCED,

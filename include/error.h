@@ -16,16 +16,21 @@
 struct error {
 	char text[ERROR_TEXT_MAX]; /* one sentence, no final period or newline; "" if none was set
 				    */
+	bool host;		   /* the host's fault: nothing that the user asked for is wrong */
 };
 
 /*
  * error_set - state what went wrong.
  * @err: filled; may be NULL when the caller does not want the text. @code: positive errno.
  * Text that is too long is cut. A control character in it becomes '?', so that a file name or a
- * configuration cannot drive the user's terminal.
+ * configuration cannot drive the user's terminal. @err->host follows from @code: what only a host
+ * can be short of or fail at (ENOMEM, EMFILE, EIO, ...) is its fault, all else the user's.
  * Return: -@code, so that "return error_set(err, EINVAL, ...)" reads naturally. Any thread.
  */
 int error_set(struct error *err, int code, const char *fmt, ...) _printf_(3, 4);
+
+/* error_set_host - error_set() for what is the host's fault whatever @code says. */
+int error_set_host(struct error *err, int code, const char *fmt, ...) _printf_(3, 4);
 
 /*
  * error_prefix - put "where: " in front of a text that a callee has set.

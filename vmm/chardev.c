@@ -4,7 +4,8 @@
  *
  * Input is taken only while the guest has room for it, so that a pipe may feed a slow guest; a
  * terminal is always read, since the escape key must work on a guest that hangs, and what the
- * guest cannot take is dropped.
+ * guest cannot take is dropped. In the background the terminal is left alone until it is ours: the
+ * shell's "fg" tells a job that it had not stopped nothing, so it has to be asked now and then.
  */
 #include "vmm/chardev.h"
 
@@ -19,11 +20,13 @@
 #include "vcpu.h"
 #include "vmm/terminal.h"
 
-#define ESCAPE_KEY 0x01 /* Ctrl-A */
+#define ESCAPE_KEY	  0x01 /* Ctrl-A */
+#define BACKGROUND_ASK_NS UINT64_C(500000000)
 
 struct chardev {
 	struct loop *loop;
 	struct loop_watch watch;
+	struct loop_timer background; /* active while the terminal is somebody else's */
 	struct loop_post resume;
 	atomic_bool resume_posted;
 	const struct chardev_ops *ops;
@@ -56,6 +59,8 @@ static int open_file(struct chardev *chardev, const char *path, struct error *er
 			err, ENXIO,
 			"serial file '%s' is a FIFO that nobody reads: start its reader first",
 			path);
+	if (chardev->out < 0 && errno == ENOSPC)
+		return error_set_host(err, ENOSPC, "serial file '%s': its disk is full", path);
 	if (chardev->out < 0)
 		return error_set(err, errno, "serial file '%s': %s", path, strerror(errno));
 	chardev->own = true;
@@ -73,24 +78,25 @@ static int open_pty(struct chardev *chardev, struct error *err)
 	chardev->may_drop = true;
 	chardev->in = chardev->out = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
 	if (chardev->in < 0)
-		return error_set(err, errno, "cannot make a pseudo-terminal: %s", strerror(errno));
+		return error_set_host(err, errno, "cannot make a pseudo-terminal: %s",
+				      strerror(errno));
 	if (grantpt(chardev->in) < 0 || unlockpt(chardev->in) < 0 ||
 	    ptsname_r(chardev->in, chardev->path, sizeof(chardev->path)) != 0)
-		return error_set(err, errno, "cannot set up a pseudo-terminal: %s",
-				 strerror(errno));
+		return error_set_host(err, errno, "cannot set up a pseudo-terminal: %s",
+				      strerror(errno));
 	chardev->slave = open(chardev->path, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (chardev->slave < 0 || tcgetattr(chardev->slave, &termios) < 0)
-		return error_set(err, errno, "pseudo-terminal '%s': %s", chardev->path,
-				 strerror(errno));
+		return error_set_host(err, errno, "pseudo-terminal '%s': %s", chardev->path,
+				      strerror(errno));
 	/* Raw from the start: an echo would type the guest's output back into the guest. */
 	cfmakeraw(&termios);
 	if (tcsetattr(chardev->slave, TCSANOW, &termios) < 0)
-		return error_set(err, errno, "pseudo-terminal '%s': %s", chardev->path,
-				 strerror(errno));
+		return error_set_host(err, errno, "pseudo-terminal '%s': %s", chardev->path,
+				      strerror(errno));
 	return 0;
 }
 
-int chardev_new(struct chardev **out, const struct config_serial *serial, struct loop *loop,
+int chardev_new(struct chardev **out, const struct config_chardev *serial, struct loop *loop,
 		struct error *err)
 {
 	struct chardev *chardev = calloc(1, sizeof(*chardev));
@@ -101,16 +107,19 @@ int chardev_new(struct chardev **out, const struct config_serial *serial, struct
 	chardev->loop = loop;
 	chardev->in = chardev->out = chardev->slave = -1;
 	switch (serial->kind) {
-	case SERIAL_STDIO:
+	case CHARDEV_STDIO:
 		r = open_stdio(chardev, err);
 		break;
-	case SERIAL_PTY:
+	case CHARDEV_PTY:
 		r = open_pty(chardev, err);
 		break;
-	case SERIAL_FILE:
+	case CHARDEV_FILE:
 		r = open_file(chardev, serial->path, err);
 		break;
-	case SERIAL_OFF:
+	case CHARDEV_SOCKET:
+		r = error_set(err, EOPNOTSUPP, "'%s': sockets are not served yet", serial->path);
+		break;
+	case CHARDEV_OFF:
 		break;
 	}
 	if (r < 0) {
@@ -126,6 +135,7 @@ void chardev_free(struct chardev *chardev)
 	if (!chardev)
 		return;
 	loop_watch_remove(chardev->loop, &chardev->watch);
+	loop_timer_clear(chardev->loop, &chardev->background);
 	if (chardev->terminal)
 		terminal_restore();
 	closep(&chardev->slave);
@@ -164,6 +174,12 @@ static size_t filter_escapes(struct chardev *chardev, uint8_t *data, size_t len)
 }
 
 static void arm(struct chardev *chardev);
+static int wait_for_foreground(struct chardev *chardev);
+
+static void input_is_off(int r)
+{
+	log_warning("serial input is off: %s", strerror(-r));
+}
 
 static void on_readable(struct loop_watch *watch, uint32_t events)
 {
@@ -172,6 +188,7 @@ static void on_readable(struct loop_watch *watch, uint32_t events)
 	struct pollfd now = {.fd = chardev->in, .events = POLLIN};
 	uint8_t data[512];
 	ssize_t len;
+	int r;
 
 	/* Another reader may have taken what there was, and the loop must not wait. */
 	if (poll(&now, 1, 0) == 0) {
@@ -179,6 +196,13 @@ static void on_readable(struct loop_watch *watch, uint32_t events)
 		return;
 	}
 	len = read(chardev->in, data, chardev->terminal ? sizeof(data) : MIN(room, sizeof(data)));
+	if (len < 0 && errno == EIO && chardev->terminal) {
+		/* We were put into the background without a word. */
+		r = wait_for_foreground(chardev);
+		if (r < 0)
+			input_is_off(r);
+		return;
+	}
 	if (len < 0 && (errno == EAGAIN || errno == EINTR))
 		len = 0;
 	else if (len <= 0)
@@ -200,15 +224,43 @@ static void arm(struct chardev *chardev)
 		return; /* chardev_resume() will */
 	r = loop_watch_once(chardev->loop, &chardev->watch, chardev->in, POLLIN, on_readable);
 	if (r < 0)
-		log_warning("serial input is off: %s", strerror(-r));
+		input_is_off(r);
+}
+
+static void on_background_timer(struct loop_timer *timer)
+{
+	chardev_foreground(container_of(timer, struct chardev, background));
+}
+
+static int wait_for_foreground(struct chardev *chardev)
+{
+	loop_watch_remove(chardev->loop, &chardev->watch);
+	return loop_timer_set(chardev->loop, &chardev->background, BACKGROUND_ASK_NS, 0,
+			      on_background_timer);
+}
+
+/* Begin to read it, or to wait for it. Return: 0 or -errno. */
+static int take_terminal(struct chardev *chardev)
+{
+	int r = terminal_take(chardev->in);
+
+	if (r == 0)
+		return wait_for_foreground(chardev);
+	loop_timer_clear(chardev->loop, &chardev->background);
+	if (r > 0)
+		arm(chardev);
+	return MIN(r, 0);
 }
 
 void chardev_foreground(struct chardev *chardev)
 {
+	int r;
+
 	if (!chardev->terminal)
 		return;
-	if (terminal_take(chardev->in) > 0)
-		arm(chardev);
+	r = take_terminal(chardev);
+	if (r < 0)
+		input_is_off(r);
 }
 
 int chardev_start(struct chardev *chardev, const struct chardev_ops *ops, void *owner,
@@ -219,11 +271,11 @@ int chardev_start(struct chardev *chardev, const struct chardev_ops *ops, void *
 	chardev->ops = ops;
 	chardev->owner = owner;
 	if (chardev->terminal) {
-		r = terminal_take(chardev->in);
+		r = take_terminal(chardev);
 		if (r < 0)
-			return error_set(err, -r, "cannot set up the terminal: %s", strerror(-r));
-		if (r == 0)
-			return 0; /* in the background: chardev_foreground() will */
+			return error_set_host(err, -r, "cannot set up the terminal: %s",
+					      strerror(-r));
+		return 0;
 	}
 	arm(chardev);
 	return 0;

@@ -28,14 +28,15 @@ struct chardev_ops {
  * Nothing is read before chardev_start().
  * Return: 0 and *@out; or -errno and a sentence.
  */
-int chardev_new(struct chardev **out, const struct config_serial *serial, struct loop *loop,
+int chardev_new(struct chardev **out, const struct config_chardev *serial, struct loop *loop,
 		struct error *err);
 
 /* chardev_free - closes it; gives the terminal back. NULL is fine. */
 void chardev_free(struct chardev *chardev);
 
 /*
- * chardev_start - take the terminal, if there is one, and begin to read.
+ * chardev_start - take the terminal, if there is one, and begin to read; in the background, once
+ * it comes to the foreground.
  * @ops, @owner: borrowed until chardev_free().
  * Return: 0, or -errno and a sentence.
  */
@@ -52,7 +53,10 @@ void chardev_output(struct chardev *chardev, const uint8_t *data, size_t len);
 /* chardev_resume - there is room for input again. Any thread. */
 void chardev_resume(struct chardev *chardev);
 
-/* chardev_foreground - take the terminal again, after the process was stopped. */
+/*
+ * chardev_foreground - take the terminal again, after the process was stopped; as soon as this
+ * process is in the foreground if it is not.
+ */
 void chardev_foreground(struct chardev *chardev);
 
 /* chardev_path - name of the pseudo-terminal, or NULL. Borrowed. */

@@ -4,6 +4,7 @@
  */
 #include "error.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,16 +22,48 @@ static void replace_controls(char *text)
 	}
 }
 
+/*
+ * Codes that no file, name or number of the user's leads to. ENOSPC is not among them: guest memory
+ * that is too small for a kernel has the same code as a full disk.
+ */
+static bool is_hosts(int code)
+{
+	static const int codes[] = {
+		EDQUOT, EFAULT, EIO, EMFILE, ENFILE, ENOBUFS, ENOMEM, ENOSYS, ESTALE, ETIMEDOUT,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
+		if (codes[i] == code)
+			return true;
+	return false;
+}
+
+static void set(struct error *err, bool host, const char *fmt, va_list ap)
+{
+	if (!err)
+		return;
+	vsnprintf(err->text, sizeof(err->text), fmt, ap);
+	replace_controls(err->text);
+	err->host = host;
+}
+
 int error_set(struct error *err, int code, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (err) {
-		va_start(ap, fmt);
-		vsnprintf(err->text, sizeof(err->text), fmt, ap);
-		va_end(ap);
-		replace_controls(err->text);
-	}
+	va_start(ap, fmt);
+	set(err, is_hosts(code), fmt, ap);
+	va_end(ap);
+	return -code;
+}
+
+int error_set_host(struct error *err, int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	set(err, true, fmt, ap);
+	va_end(ap);
 	return -code;
 }
 

@@ -12,11 +12,11 @@
 #include "vmm/config.h"
 #include "vmm/vmm.h"
 
-/* Prints what is wrong with the configuration. */
+/* Prints what is wrong with the configuration, or with the host that it is read on. */
 static enum exit_code fail(const struct error *err)
 {
 	log_error("%s", err->text);
-	return EXIT_CONFIG;
+	return err->host ? EXIT_HOST : EXIT_CONFIG;
 }
 
 /* Return: EXIT_POWER_OFF, or EXIT_HOST if what was printed did not get out. */

@@ -14,6 +14,16 @@ static struct termios saved;
 static int saved_fd = -1;
 static atomic_bool raw;
 
+/* As terminal_take() leaves it; what a driver forces on c_cflag does not count. */
+static bool is_raw(const struct termios *now)
+{
+	struct termios like = *now;
+
+	cfmakeraw(&like);
+	return now->c_iflag == like.c_iflag && now->c_oflag == like.c_oflag &&
+	       now->c_lflag == like.c_lflag;
+}
+
 int terminal_take(int fd)
 {
 	struct termios now;
@@ -22,11 +32,15 @@ int terminal_take(int fd)
 
 	/* A terminal that is not this session's has no foreground, and so no background. */
 	foreground = tcgetpgrp(fd);
-	if (foreground >= 0 && foreground != getpgrp())
+	if (foreground > 0 && foreground != getpgrp())
 		return 0;
 	if (tcgetattr(fd, &now) < 0)
 		return -errno;
-	if (!atomic_load(&raw)) {
+	/*
+	 * What it is while somebody else had it is to be restored next time; but not every shell
+	 * changes what a job that it stops has left behind.
+	 */
+	if (saved_fd != fd || !is_raw(&now)) {
 		saved = now;
 		saved_fd = fd;
 	}
@@ -52,7 +66,7 @@ void terminal_restore(void)
 		/* In the background the terminal is somebody else's, and the shell has restored it.
 		 */
 		foreground = tcgetpgrp(saved_fd);
-		if (foreground < 0 || foreground == getpgrp())
+		if (foreground <= 0 || foreground == getpgrp())
 			tcsetattr(saved_fd, TCSANOW, &saved);
 		log_set_raw(false);
 	}

@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <linux/kvm.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -19,13 +18,15 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "thread.h"
+
 struct vcpu {
 	int fd;
 	unsigned int index;
 	const struct vcpu_env *env;
 	struct kvm_run *run;
 	size_t run_size;
-	pthread_t thread;
+	struct thread thread;
 	atomic_bool started;
 	atomic_bool stop;
 };
@@ -110,7 +111,7 @@ void vcpu_join(struct vcpu *vcpu)
 			until.tv_nsec -= 1000 * 1000 * 1000;
 			until.tv_sec++;
 		}
-	} while (pthread_clockjoin_np(vcpu->thread, NULL, CLOCK_MONOTONIC, &until) == ETIMEDOUT);
+	} while (pthread_clockjoin_np(vcpu->thread.id, NULL, CLOCK_MONOTONIC, &until) == ETIMEDOUT);
 	atomic_store(&vcpu->started, false);
 }
 
@@ -234,15 +235,12 @@ static void run_failed(struct vcpu *vcpu, int code)
 	end(vcpu, VCPU_FAILED, text);
 }
 
-static void *vcpu_thread(void *arg)
+static void run(void *arg)
 {
 	struct vcpu *vcpu = arg;
-	char name[16];
 	sigset_t set;
 
 	current = vcpu;
-	snprintf(name, sizeof(name), "vcpu%u", vcpu->index);
-	pthread_setname_np(pthread_self(), name);
 	sigemptyset(&set);
 	sigaddset(&set, SIGNAL_STOP);
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
@@ -256,7 +254,6 @@ static void *vcpu_thread(void *arg)
 			break;
 		}
 	}
-	return NULL;
 }
 
 static void on_stop_signal(int signal)
@@ -267,13 +264,15 @@ static void on_stop_signal(int signal)
 int vcpu_start(struct vcpu *vcpu)
 {
 	const struct sigaction action = {.sa_handler = on_stop_signal};
+	char name[16];
 	int r;
 
 	if (sigaction(SIGNAL_STOP, &action, NULL) < 0)
 		return -errno;
-	r = pthread_create(&vcpu->thread, NULL, vcpu_thread, vcpu);
-	if (r)
-		return -r;
+	snprintf(name, sizeof(name), "vcpu%u", vcpu->index);
+	r = thread_start(&vcpu->thread, name, run, vcpu);
+	if (r < 0)
+		return r;
 	vcpu->started = true;
 	return 0;
 }
@@ -283,5 +282,5 @@ void vcpu_stop(struct vcpu *vcpu)
 	atomic_store(&vcpu->stop, true);
 	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
 	if (vcpu->started)
-		pthread_kill(vcpu->thread, SIGNAL_STOP);
+		pthread_kill(vcpu->thread.id, SIGNAL_STOP);
 }

@@ -61,5 +61,7 @@ void calendar_from_seconds(struct calendar *calendar, int64_t s)
 
 int calendar_second_of_day(int64_t s)
 {
-	return (int)(s - floor_div(s, S_PER_DAY) * S_PER_DAY);
+	const int of_day = (int)(s % S_PER_DAY);
+
+	return of_day < 0 ? of_day + S_PER_DAY : of_day;
 }

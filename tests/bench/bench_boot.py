@@ -3,12 +3,13 @@
 """
 How long and with how much memory a Debian kernel boots, in vmm and in QEMU microvm beside it.
 
-    bench_boot.py [--runs N] VMM [VMM...]
+    bench_boot.py [--runs N] [--no-acpi] [--shared] [--no-thp] [--console full] VMM [VMM...]
 
 Runs in the emulated host with instruction counting: a second is 10^9 executed instructions of host
 and guest together, the same within 1 % from run to run. Each program boots Debian's cloud kernel
-6.12 with 1 vCPU and 256 MiB; the time is from exec to the first line of the guest's init. Memory
-is what the process has resident at that moment in every mapping but guest RAM.
+6.12 with 1 vCPU and 256 MiB; the time is from exec to the first line of the guest's init, and how
+much of it the vCPU was running the guest's own code. Memory is what the process has resident at
+that moment in every mapping but guest RAM.
 """
 import argparse
 import json
@@ -30,22 +31,25 @@ import rig  # noqa: E402
 
 MEMORY_MIB = 256
 FIRST_LINE = b'vmm-guest: init runs'
-CMDLINE = 'console=ttyS0 quiet panic=-1 vmm.run=poweroff'
+CMDLINE = 'console=ttyS0 panic=-1 vmm.run=poweroff'
+CONSOLES = {'quiet': ' quiet', 'full': ''}  # how much the kernel says there
 # No legacy controllers but the serial port, no option ROMs.
 LEANEST = ',x-option-roms=off,pit=off,pic=off,rtc=off,isa-serial=on'
 SCRATCH = pathlib.Path('/tmp/vmm-bench')  # tmpfs of the emulated host
+THP_POLICY = pathlib.Path('/sys/kernel/mm/transparent_hugepage/enabled')
 
 
-def vmm_words(vmm, files):
+def vmm_words(vmm, files, plan):
+    memory = f'{MEMORY_MIB}M' + (',shared=on' if plan['shared'] else '')
     return [vmm, '--kernel', files['bzImage'], '--initramfs', files['initramfs'], '--cmdline',
-            CMDLINE, '--memory', f'{MEMORY_MIB}M']
+            plan['cmdline'], '--memory', memory] + (['--no-acpi'] if plan['no_acpi'] else [])
 
 
-def microvm_words(files, options=""):
+def microvm_words(files, plan, options=""):
     return ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-machine",
             "microvm" + options, "-enable-kvm", "-cpu", "host", "-m", f"{MEMORY_MIB}M",
             "-no-reboot", "-serial", "stdio", "-kernel", files["bzImage"], "-initrd",
-            files["initramfs"], "-append", CMDLINE]
+            files["initramfs"], "-append", plan["cmdline"]]
 
 
 def resident_kib(pid):
@@ -67,8 +71,17 @@ def resident_kib(pid):
     return sum(run[3] for run in host), sum(run[4] for run in host)
 
 
+def guest_seconds(pid):
+    """How long all threads together have run guest code: guest_time in proc(5)."""
+    ticks = 0
+    for stat in pathlib.Path(f'/proc/{pid}/task').glob('*/stat'):
+        fields = stat.read_text().rpartition(')')[2].split()  # from the third on
+        ticks += int(fields[43 - 3])
+    return ticks / os.sysconf('SC_CLK_TCK')
+
+
 def boot(words):
-    """Return: seconds from exec to init's first line, and the memory at that moment."""
+    """Return: seconds from exec to init's first line, those in the guest, and the memory then."""
     read, write = os.pipe()
     with open('/dev/null', 'rb') as null:
         begin = time.monotonic()
@@ -81,28 +94,31 @@ def boot(words):
             sys.exit(f'{words[0]} ended before the guest reached init: {text[-2000:]}')
         text += data
     seconds = time.monotonic() - begin
+    inside_guest = guest_seconds(process.pid)
     memory = resident_kib(process.pid)
     process.kill()
     process.wait()
     os.close(read)
-    return seconds, *memory
+    return seconds, inside_guest, *memory
 
 
 def inside(plan):
     """On the emulated host: the guest's files are in memory, so that no disk is measured."""
+    if plan['no_thp']:
+        THP_POLICY.write_text('never')
     SCRATCH.mkdir(exist_ok=True)
     files = {name: shutil.copy(path, SCRATCH) for name, path in plan['files'].items()}
     contenders = []
     for vmm in plan['vmms']:  # from where it is: pages of a tmpfs would all count as dirty
-        contenders.append((vmm, vmm_words(vmm, files)))
-    contenders.append(('QEMU microvm', microvm_words(files)))
-    contenders.append(('QEMU microvm, leanest', microvm_words(files, LEANEST)))
-    print(f'{"program":40} {"boot s":>8} {"rss KiB":>8} {"dirty KiB":>9}')
+        contenders.append((vmm, vmm_words(vmm, files, plan)))
+    contenders.append(('QEMU microvm', microvm_words(files, plan)))
+    contenders.append(('QEMU microvm, leanest', microvm_words(files, plan, LEANEST)))
+    print(f'{"program":40} {"boot s":>8} {"guest s":>8} {"rss KiB":>8} {"dirty KiB":>9}')
     for name, words in contenders:
         boot(words)  # libraries and firmware come into the page cache
         for _ in range(plan['runs']):
-            seconds, rss, dirty = boot(words)
-            print(f'{name[-40:]:40} {seconds:8.3f} {rss:8} {dirty:9}', flush=True)
+            seconds, guest, rss, dirty = boot(words)
+            print(f'{name[-40:]:40} {seconds:8.3f} {guest:8.2f} {rss:8} {dirty:9}', flush=True)
 
 
 def main():
@@ -110,12 +126,22 @@ def main():
         return inside(json.loads(sys.argv[2]))
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
     parser.add_argument('--runs', type=int, default=2, help='of each program (2)')
+    parser.add_argument('--no-acpi', action='store_true', help='vmm with --no-acpi')
+    parser.add_argument('--shared', action='store_true', help="vmm's guest memory in a memfd")
+    parser.add_argument('--no-thp', action='store_true',
+                        help='transparent huge pages never, as a policy of the emulated host')
+    parser.add_argument('--console', choices=CONSOLES, default='quiet',
+                        help='how much the kernel prints (quiet)')
     parser.add_argument('vmm', nargs='+', help='binaries to measure')
     args = parser.parse_args()
     archive = debian.Archive(rig.default_cache())
     guest = kernel.Kernel(archive, '6.12-cloud')
     plan = {
         'runs': args.runs,
+        'no_acpi': args.no_acpi,
+        'shared': args.shared,
+        'no_thp': args.no_thp,
+        'cmdline': CMDLINE + CONSOLES[args.console],
         'vmms': [str(pathlib.Path(path).resolve()) for path in args.vmm],
         'files': {'bzImage': str(guest.image), 'initramfs': str(guest_image.build(guest))},
     }

@@ -6,6 +6,7 @@ Arguments: the vmm binary, the tiny kernel.
 """
 import os
 import pathlib
+import resource
 import shutil
 import struct
 import subprocess
@@ -51,13 +52,33 @@ MISTAKES = [
     ("unknown serial kind", "--kernel {k} --serial tty", CONFIG, "stdio"),
     ("serial file in no folder", "--software-kvm --kernel {k} --serial file={d}/none/log", CONFIG,
      "'{d}/none/log'"),
+    ("console socket without a path", "--kernel {k} --console socket", CONFIG, "socket=PATH"),
+    ("console twice", "--kernel {k} --console pty --console pty", CONFIG, "--console"),
+    ("serial and console on stdio", "--kernel {k} --console stdio --serial stdio", CONFIG,
+     "--serial off"),
+    ("disk has an unknown key", "--kernel {k} --disk a --disk b,readnoly", CONFIG,
+     "'b,readnoly': unknown key readnoly: did you mean readonly?"),
+    ("disk has a key twice", "--kernel {k} --disk a,direct,direct=off", CONFIG, "direct"),
+    ("disk has no path", "--kernel {k} --disk readonly", CONFIG, "path=PATH"),
+    ("disk's id is too long", "--kernel {k} --disk a,id=123456789012345678901", CONFIG, "20"),
+    ("disk's id is no ASCII", "--kernel {k} --disk a,id=\u00e9", CONFIG, "ASCII"),
+    ("disk twice", "--kernel {k} --disk {d}/none --disk b --disk {d}/none,readonly", CONFIG,
+     "'{d}/none'"),
+    ("too many disks", "--kernel {k}" + "".join(f" --disk {i}" for i in range(65)), CONFIG, "64"),
+    ("rng is neither on nor off", "--kernel {k} --rng=maybe", CONFIG, "maybe"),
+    ("virtio is switched off", "--kernel {k} --virtio off", CONFIG, "packed"),
     ("unknown loop", "--kernel {k} --loop poll", CONFIG, "epoll"),
     ("configuration is missing", "--config {d}/none.json", CONFIG, "none.json"),
     ("configuration is a directory", "--config {d}", CONFIG, "directory"),
+    ("configuration fails to be read", "--config /proc/self/mem", HOST, "Input/output error"),
     ("configuration is no JSON", "--config {d}/broken.json", CONFIG, "broken.json:2:"),
     ("configuration has an unknown key", "--config {d}/key.json", CONFIG, "key.json:3:"),
     ("configuration has a wrong type", "--config {d}/type.json", CONFIG, "type.json:2:"),
     ("configuration has a key twice", "--config {d}/twice.json", CONFIG, "twice.json:"),
+    ("configuration has a disk with an unknown key", "--config {d}/disk.json", CONFIG,
+     "disk.json:4:19: disk: element 2: unknown key"),
+    ("configuration has a disk twice", "--config {d}/same.json", CONFIG,
+     "same.json:2:11: disk: element 2: the path 'a'"),
     ("command line too long", "--kernel {k} --cmdline {long}", CONFIG, "command line"),
 ]
 
@@ -77,6 +98,9 @@ FILES = {
     "broken.json": b'{\n  "cpus": 2,,\n}\n',
     "key.json": b'{\n  "cpus": 2,\n  "kernle": "x"\n}\n',
     "type.json": b'{\n  "cpus": "many"\n}\n',
+    "empty.json": b"{}",
+    "disk.json": b'{\n  "disk": [\n    {"path": "a"},\n    {"path": "b", "ro": true}\n  ]\n}\n',
+    "same.json": b'{"disk": ["a",\n          {"path": "a"}]}\n',
     "twice.json": b'{"cpus": 2, "cpus": 3}\n',
 }
 
@@ -130,12 +154,31 @@ class Mistakes(unittest.TestCase):
                 self.assertEqual(done.returncode, HOST)
                 self.assertIn(b"No space left", done.stderr)
 
-    def run_with_dev(self, setup):
+    @unittest.skipUnless(vmmtest.have_kvm(), "needs /dev/kvm")
+    def test_too_few_descriptors(self):
+        """Wherever they run out, it is the host's fault, a file's turn to be opened included."""
+        said = set()
+        argv = PROGRAM.machine_args("poweroff", "--config", self.dir / "empty.json",
+                                    "--initramfs", self.dir / "text")
+        for limit in range(3, 100):
+            run = subprocess.run(argv, capture_output=True, text=True, check=False,
+                                 stdin=subprocess.DEVNULL, timeout=60, preexec_fn=lambda n=limit:
+                                 resource.setrlimit(resource.RLIMIT_NOFILE, (n, n)))
+            if run.returncode == 0:
+                break
+            # A dynamic program needs one more to be loaded than it has while it runs.
+            if run.returncode != 127:
+                self.assertEqual(run.returncode, HOST, run.stderr)
+                said.add(run.stderr.split("'")[0])
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertGreaterEqual(said, {"vmm: error: kernel ", "vmm: error: initramfs "})
+
+    def run_with_dev(self, setup, *args):
         """Runs vmm with a /dev of its own. In a chroot the root is no mount, but /dev is."""
         script = ("{ mount --make-rprivate / || mount --make-rprivate /dev; } 2>/dev/null && "
-                  f"{setup} && exec \"$0\" --software-kvm --kernel \"$1\"")
+                  f"{setup} && exec \"$@\"")
         return subprocess.run(["unshare", "--mount", "--propagation", "unchanged", "sh", "-c",
-                               script, str(PROGRAM.vmm), str(PROGRAM.kernel)],
+                               script, "sh", *PROGRAM.machine_args("poweroff", *args)],
                               capture_output=True, text=True, check=False,
                               stdin=subprocess.DEVNULL, timeout=60)
 
@@ -150,6 +193,16 @@ class Mistakes(unittest.TestCase):
     @unittest.skipUnless(os.geteuid() == 0 and vmmtest.have_kvm(), "needs root and /dev/kvm")
     def test_kvm_is_something_else(self):
         self.check(self.run_with_dev("mount --bind /dev/null /dev/kvm"), HOST, "not KVM")
+
+    @unittest.skipUnless(os.geteuid() == 0 and vmmtest.have_kvm(), "needs root and /dev/kvm")
+    def test_no_pseudo_terminals(self):
+        self.check(self.run_with_dev("mount --bind /dev/null /dev/ptmx", "--serial", "pty"), HOST,
+                   "cannot set up a pseudo-terminal")
+
+    @unittest.skipUnless(os.geteuid() == 0 and vmmtest.have_kvm(), "needs root and /dev/kvm")
+    def test_disk_is_full(self):
+        self.check(self.run_with_dev("mount -t tmpfs -o nr_inodes=1 none /dev/shm", "--serial",
+                                     "file=/dev/shm/log"), HOST, "'/dev/shm/log': its disk is full")
 
     @unittest.skipUnless(os.geteuid() == 0 and vmmtest.have_kvm(), "needs root and /dev/kvm")
     def test_kvm_unreadable(self):

@@ -22,7 +22,7 @@ int rtc_port_init(struct rtc_port *port, bool host_clock)
 
 	*port = (struct rtc_port) {.irq.fd = -1};
 	atomic_store(&clock_ns, START * S_NS);
-	r = loop_new(&port->loop, LOOP_AUTO, NULL);
+	r = loop_new(&port->loop, LOOP_AUTO, 0, NULL);
 	if (r == 0)
 		r = fake_irq_init(&port->irq);
 	if (r == 0)
@@ -42,6 +42,30 @@ void rtc_port_deinit(struct rtc_port *port)
 	bus_free(port->bus);
 	loop_free(port->loop);
 	fake_irq_deinit(&port->irq);
+}
+
+static int setup(void **state, bool host_clock)
+{
+	static struct rtc_port port;
+
+	*state = &port;
+	return rtc_port_init(&port, host_clock);
+}
+
+int rtc_port_setup(void **state)
+{
+	return setup(state, false);
+}
+
+int rtc_port_setup_host_clock(void **state)
+{
+	return setup(state, true);
+}
+
+int rtc_port_teardown(void **state)
+{
+	rtc_port_deinit(*state);
+	return 0;
 }
 
 void rtc_port_set_clock(int64_t ns)

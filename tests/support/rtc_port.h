@@ -37,6 +37,11 @@ struct rtc_port {
 int rtc_port_init(struct rtc_port *port, bool host_clock);
 void rtc_port_deinit(struct rtc_port *port);
 
+/* rtc_port_setup, rtc_port_teardown - as cmocka calls them; *@state is a new struct rtc_port. */
+int rtc_port_setup(void **state);
+int rtc_port_setup_host_clock(void **state);
+int rtc_port_teardown(void **state);
+
 /* rtc_port_set_clock, rtc_port_pass - set the clock; let time pass, or go back. Any thread. */
 void rtc_port_set_clock(int64_t ns);
 void rtc_port_pass(int64_t ns);

@@ -54,3 +54,17 @@ void serial_port_deinit(struct serial_port *port)
 	serial_free(port->serial);
 	fake_irq_deinit(&port->irq);
 }
+
+int serial_port_setup(void **state)
+{
+	static struct serial_port port;
+
+	*state = &port;
+	return serial_port_init(&port);
+}
+
+int serial_port_teardown(void **state)
+{
+	serial_port_deinit(*state);
+	return 0;
+}

@@ -31,6 +31,11 @@ struct serial_port {
 int serial_port_init(struct serial_port *port);
 void serial_port_deinit(struct serial_port *port);
 
+/* serial_port_setup, serial_port_teardown - as cmocka calls them; *@state is a struct serial_port.
+ */
+int serial_port_setup(void **state);
+int serial_port_teardown(void **state);
+
 static inline uint8_t in(struct serial_port *port, unsigned int reg)
 {
 	return (uint8_t)bus_read(port->bus, PORT + reg, 1);

@@ -13,6 +13,7 @@
 
 #include "acpi_guest.h"
 #include "arch/x86_64/memory_map.h"
+#include "devices/legacy/rtc.h"
 
 #define GUARD	   0xa5
 #define GUARD_SIZE 256
@@ -130,6 +131,8 @@ static void fadt_describes_hardware_reduced_machine(void **state)
 		{"no general purpose events", 80, 4, 0},
 		{"no extended PM1 event block", 152, 8, 0},
 		{"no extended PM timer", 212, 8, 0},
+		{"no alarm by day or month", 106, 2, 0},
+		{"the clock's century", 108, 1, RTC_CENTURY},
 		/* bit 1 clear: no 8042; bits 2 to 4: no VGA, MSI, ASPM; bit 5 clear: a CMOS clock
 		 */
 		{"boot architecture", 109, 2, 0x1c},

@@ -12,11 +12,9 @@
 #include <cmocka.h>
 
 #include "arch/x86_64/memory_map.h"
-#include "kernel_images.h"
+#include "kernel_cases.h"
 
-#define LOW	64 /* MiB */
 #define PAYLOAD 0x5000
-#define PAGE	4096
 
 /* Offsets in boot_params: Documentation/arch/x86/zero-page.rst of Linux. */
 enum {
@@ -31,17 +29,9 @@ static void put(uint8_t *bytes, uint64_t at, unsigned int width, uint64_t value)
 	memcpy(bytes + at, &value, width);
 }
 
-static uint64_t get(const struct test_machine *machine, uint64_t gpa, unsigned int width)
-{
-	uint64_t value = 0;
-
-	assert_int_equal(gmem_read(machine->gmem, gpa, &value, width), 0);
-	return value;
-}
-
 static uint64_t param(const struct test_machine *machine, uint64_t at, unsigned int width)
 {
-	return get(machine, MAP_BOOT_PARAMS + at, width);
+	return machine_get(machine, MAP_BOOT_PARAMS + at, width);
 }
 
 /* boot_params as they have to be for @image as bzimage_init() makes it. */
@@ -125,7 +115,7 @@ static void bzimage_load_without_initramfs_names_none(void **state)
 	assert_int_equal(param(&machine, BZ_RAMDISK_SIZE, 4), 0);
 	assert_int_equal(param(&machine, BZ_SETUP_DATA, 8), 0);
 	assert_int_equal(param(&machine, BP_ACPI_RSDP, 8), 0);
-	assert_int_equal(get(&machine, MAP_CMDLINE, 1), 0);
+	assert_int_equal(machine_get(&machine, MAP_CMDLINE, 1), 0);
 	machine_deinit(&machine);
 	image_deinit(&image);
 }
@@ -298,16 +288,6 @@ static void bzimage_load_keeps_to_the_kernels_own_cmdline_size(void **state)
 	}
 }
 
-/* One thing wrong with a kernel. */
-struct broken_case {
-	const char *name;
-	struct patch patches[3];
-	uint64_t size; /* of the file; 0: whole */
-	uint64_t low;  /* MiB; 0: LOW */
-	int code;
-	const char *reason;
-};
-
 #define WHOLE (BZ_PAYLOAD + PAYLOAD)
 
 static const struct broken_case broken_cases[] = {
@@ -446,31 +426,14 @@ static const struct broken_case broken_cases[] = {
 	 "MiB are in one piece"},
 };
 
+static void init_sound(struct image *image)
+{
+	bzimage_init(image, PAYLOAD);
+}
+
 static void bzimage_load_refuses_broken_images(void **state)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(broken_cases); i++) {
-		const struct broken_case *c = &broken_cases[i];
-		char expected[ERROR_TEXT_MAX];
-		struct test_machine machine;
-		struct boot_entry entry;
-		struct image image;
-		struct error err;
-		int r;
-
-		bzimage_init(&image, PAYLOAD);
-		for (size_t j = 0; j < ARRAY_SIZE(c->patches); j++)
-			image_patch(&image, &c->patches[j]);
-		if (c->size)
-			image_resize(&image, c->size);
-		machine_init(&machine, (c->low ? c->low : LOW) * MIB, 16 * MIB);
-		r = machine_load(&machine, &image, &entry, &err);
-		snprintf(expected, sizeof(expected), "kernel '%s': %s", image.path, c->reason);
-		if (r != c->code || strcmp(err.text, expected) != 0)
-			fail_msg("%s: %d, \"%s\"", c->name, r, err.text);
-		assert_int_equal(machine_pages(&machine), 0);
-		machine_deinit(&machine);
-		image_deinit(&image);
-	}
+	check_broken_cases(broken_cases, ARRAY_SIZE(broken_cases), init_sound);
 }
 
 int main(void)

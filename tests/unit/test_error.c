@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_error.c - the sentence that goes with an errno.
+ * test_error.c - the sentence that goes with an errno, and whose fault it is.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -25,6 +25,7 @@ static void set_formats_and_returns_the_code(void **state)
 static void nobody_listens(void **state)
 {
 	assert_int_equal(error_set(NULL, EIO, "unheard"), -EIO);
+	assert_int_equal(error_set_host(NULL, ENOENT, "unheard"), -ENOENT);
 	error_prefix(NULL, "unheard");
 }
 
@@ -58,6 +59,49 @@ static void control_characters_are_replaced(void **state)
 		if (strcmp(err.text, prefixed) != 0)
 			fail_msg("%s in a prefix: '%s'", cases[i].name, err.text);
 	}
+}
+
+static void code_tells_whose_fault_it_is(void **state)
+{
+	static const struct {
+		const char *name;
+		int code;
+		bool host;
+	} cases[] = {
+		{"no memory", ENOMEM, true},
+		{"no more descriptors", EMFILE, true},
+		{"no more files", ENFILE, true},
+		{"a disk fails", EIO, true},
+		{"a file server is gone", ESTALE, true},
+		{"a file server is silent", ETIMEDOUT, true},
+		{"no more of a user's share", EDQUOT, true},
+		{"a mistake in memory", EFAULT, true},
+		{"an old kernel", ENOSYS, true},
+		{"no buffers", ENOBUFS, true},
+		{"no such file", ENOENT, false},
+		{"not allowed", EACCES, false},
+		{"not permitted", EPERM, false},
+		{"a directory", EISDIR, false},
+		{"not a kernel", ENOEXEC, false},
+		{"a wrong value", EINVAL, false},
+		{"guest memory too small", ENOSPC, false},
+		{"too large for any", EFBIG, false},
+		{"command line too long", E2BIG, false},
+		{"file became shorter", ENODATA, false},
+	};
+	struct error err = {0};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		err.host = !cases[i].host;
+		error_set(&err, cases[i].code, "%s", cases[i].name);
+		if (err.host != cases[i].host)
+			fail_msg("%s: host %d", cases[i].name, err.host);
+		error_prefix(&err, "where");
+		assert_int_equal(err.host, cases[i].host);
+	}
+	assert_int_equal(error_set_host(&err, ENOENT, "no %s", "/dev/ptmx\n"), -ENOENT);
+	assert_true(err.host);
+	assert_string_equal(err.text, "no /dev/ptmx?");
 }
 
 static void prefixes_pile_up_in_front(void **state)
@@ -95,6 +139,7 @@ int main(void)
 		cmocka_unit_test(set_formats_and_returns_the_code),
 		cmocka_unit_test(nobody_listens),
 		cmocka_unit_test(control_characters_are_replaced),
+		cmocka_unit_test(code_tells_whose_fault_it_is),
 		cmocka_unit_test(prefixes_pile_up_in_front),
 		cmocka_unit_test(long_text_is_cut),
 	};

@@ -12,52 +12,41 @@
 #include <cmocka.h>
 
 #include "arch/x86_64/memory_map.h"
-#include "kernel_images.h"
-
-#define LOW  64 /* MiB */
-#define PAGE 4096
-
-static uint64_t get(const struct test_machine *machine, uint64_t gpa, unsigned int width)
-{
-	uint64_t value = 0;
-
-	assert_int_equal(gmem_read(machine->gmem, gpa, &value, width), 0);
-	return value;
-}
+#include "kernel_cases.h"
 
 /* Xen's start_info.h, from ebx on, as a guest goes through it. */
 static void check_start_info(const struct test_machine *machine, uint64_t info, uint64_t initramfs,
 			     uint64_t initramfs_size)
 {
-	const uint64_t module = get(machine, info + 16, 8);
-	const uint64_t cmdline = get(machine, info + 24, 8);
-	const uint64_t memmap = get(machine, info + 40, 8);
-	const uint64_t entries = get(machine, info + 48, 4);
+	const uint64_t module = machine_get(machine, info + 16, 8);
+	const uint64_t cmdline = machine_get(machine, info + 24, 8);
+	const uint64_t memmap = machine_get(machine, info + 40, 8);
+	const uint64_t entries = machine_get(machine, info + 48, 4);
 
-	assert_int_equal(get(machine, info, 4), 0x336ec578);
-	assert_int_equal(get(machine, info + 4, 4), 1);
-	assert_int_equal(get(machine, info + 8, 4), 0);
-	assert_int_equal(get(machine, info + 12, 4), initramfs ? 1 : 0);
+	assert_int_equal(machine_get(machine, info, 4), 0x336ec578);
+	assert_int_equal(machine_get(machine, info + 4, 4), 1);
+	assert_int_equal(machine_get(machine, info + 8, 4), 0);
+	assert_int_equal(machine_get(machine, info + 12, 4), initramfs ? 1 : 0);
 	if (initramfs) {
-		assert_int_equal(get(machine, module, 8), initramfs);
-		assert_int_equal(get(machine, module + 8, 8), initramfs_size);
-		assert_int_equal(get(machine, module + 16, 8), 0);
-		assert_int_equal(get(machine, module + 24, 8), 0);
+		assert_int_equal(machine_get(machine, module, 8), initramfs);
+		assert_int_equal(machine_get(machine, module + 8, 8), initramfs_size);
+		assert_int_equal(machine_get(machine, module + 16, 8), 0);
+		assert_int_equal(machine_get(machine, module + 24, 8), 0);
 	} else {
 		assert_int_equal(module, 0);
 	}
 	assert_string_equal(gmem_at(machine->gmem, cmdline, 256), machine->request.cmdline);
-	assert_int_equal(get(machine, info + 32, 8), machine->request.rsdp);
-	assert_int_equal(get(machine, info + 52, 4), 0);
+	assert_int_equal(machine_get(machine, info + 32, 8), machine->request.rsdp);
+	assert_int_equal(machine_get(machine, info + 52, 4), 0);
 	assert_int_equal(entries, machine->request.memmap_n);
 	assert_true(memmap >= info + 56 && memmap + entries * 24 <= MAP_BOOT_PARAMS);
 	for (uint64_t i = 0; i < entries; i++) {
 		const struct memmap_entry *entry = &machine->memmap[i];
 
-		assert_int_equal(get(machine, memmap + i * 24, 8), entry->gpa);
-		assert_int_equal(get(machine, memmap + i * 24 + 8, 8), entry->size);
-		assert_int_equal(get(machine, memmap + i * 24 + 16, 4), entry->type);
-		assert_int_equal(get(machine, memmap + i * 24 + 20, 4), 0);
+		assert_int_equal(machine_get(machine, memmap + i * 24, 8), entry->gpa);
+		assert_int_equal(machine_get(machine, memmap + i * 24 + 8, 8), entry->size);
+		assert_int_equal(machine_get(machine, memmap + i * 24 + 16, 4), entry->type);
+		assert_int_equal(machine_get(machine, memmap + i * 24 + 20, 4), 0);
 	}
 }
 
@@ -223,16 +212,6 @@ static void pvh_load_takes_unusual_files(void **state)
 	}
 }
 
-/* One thing wrong with a kernel. */
-struct broken_case {
-	const char *name;
-	struct patch patches[3];
-	uint64_t size; /* of the file; 0: whole */
-	uint64_t low;  /* MiB; 0: LOW */
-	int code;
-	const char *reason;
-};
-
 #define OTHER(what) "is an ELF file for another architecture" what ", and this is x86-64"
 #define NO_NOTE                                                                                    \
 	"is an ELF file without a PVH entry note: build the kernel with CONFIG_PVH=y, or use its " \
@@ -354,29 +333,7 @@ static const struct broken_case broken_cases[] = {
 
 static void pvh_load_refuses_broken_files(void **state)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(broken_cases); i++) {
-		const struct broken_case *c = &broken_cases[i];
-		char expected[ERROR_TEXT_MAX];
-		struct test_machine machine;
-		struct boot_entry entry;
-		struct image image;
-		struct error err;
-		int r;
-
-		vmlinux_init(&image);
-		for (size_t j = 0; j < ARRAY_SIZE(c->patches); j++)
-			image_patch(&image, &c->patches[j]);
-		if (c->size)
-			image_resize(&image, c->size);
-		machine_init(&machine, (c->low ? c->low : LOW) * MIB, 16 * MIB);
-		r = machine_load(&machine, &image, &entry, &err);
-		snprintf(expected, sizeof(expected), "kernel '%s': %s", image.path, c->reason);
-		if (r != c->code || strcmp(err.text, expected) != 0)
-			fail_msg("%s: %d, \"%s\"", c->name, r, err.text);
-		assert_int_equal(machine_pages(&machine), 0);
-		machine_deinit(&machine);
-		image_deinit(&image);
-	}
+	check_broken_cases(broken_cases, ARRAY_SIZE(broken_cases), vmlinux_init);
 }
 
 /* The initramfs never goes above 4 GiB, since Linux keeps its address in 32 bits. */

@@ -12,28 +12,6 @@
 
 #include "rtc_port.h"
 
-static int setup(void **state)
-{
-	static struct rtc_port port;
-
-	*state = &port;
-	return rtc_port_init(&port, false);
-}
-
-static int setup_with_host_clock(void **state)
-{
-	static struct rtc_port port;
-
-	*state = &port;
-	return rtc_port_init(&port, true);
-}
-
-static int teardown(void **state)
-{
-	rtc_port_deinit(*state);
-	return 0;
-}
-
 static void registers_show_the_time_in_bcd(void **state)
 {
 	static const struct {
@@ -266,7 +244,7 @@ static void memory_is_memory(void **state)
 	assert_int_equal(rtc_port_date(f), 0x20240228);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rtc_port_setup, rtc_port_teardown)
 
 int main(void)
 {
@@ -279,7 +257,8 @@ int main(void)
 		TEST(any_byte_makes_a_time),
 		TEST(update_shows_shortly_before_the_second),
 		TEST(memory_is_memory),
-		cmocka_unit_test_setup_teardown(time_is_the_hosts, setup_with_host_clock, teardown),
+		cmocka_unit_test_setup_teardown(time_is_the_hosts, rtc_port_setup_host_clock,
+						rtc_port_teardown),
 	};
 
 	return cmocka_run_group_tests_name("rtc", tests, NULL, NULL);

@@ -11,28 +11,6 @@
 #include "fake_irq.h"
 #include "rtc_port.h"
 
-static int setup(void **state)
-{
-	static struct rtc_port port;
-
-	*state = &port;
-	return rtc_port_init(&port, false);
-}
-
-static int setup_with_host_clock(void **state)
-{
-	static struct rtc_port port;
-
-	*state = &port;
-	return rtc_port_init(&port, true);
-}
-
-static int teardown(void **state)
-{
-	rtc_port_deinit(*state);
-	return 0;
-}
-
 static void set_alarm(struct rtc_port *f, uint8_t hours, uint8_t minutes, uint8_t seconds)
 {
 	out(f, HOURS_ALARM, hours);
@@ -232,7 +210,7 @@ static void any_access_beside_the_timer_is_harmless(void **state)
 	assert_int_equal(rtc_port_time(f), 0x123457);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rtc_port_setup, rtc_port_teardown)
 
 int main(void)
 {
@@ -245,7 +223,7 @@ int main(void)
 		TEST(enabling_a_flag_that_is_set_interrupts),
 		TEST(any_access_beside_the_timer_is_harmless),
 		cmocka_unit_test_setup_teardown(timer_goes_by_the_hosts_clock,
-						setup_with_host_clock, teardown),
+						rtc_port_setup_host_clock, rtc_port_teardown),
 	};
 
 	return cmocka_run_group_tests_name("rtc_irq", tests, NULL, NULL);

@@ -13,20 +13,6 @@
 #include "fake_irq.h"
 #include "serial_port.h"
 
-static int setup(void **state)
-{
-	static struct serial_port port;
-
-	*state = &port;
-	return serial_port_init(&port);
-}
-
-static int teardown(void **state)
-{
-	serial_port_deinit(*state);
-	return 0;
-}
-
 /* Ready for interrupts, with FIFOs, as Linux leaves an open port. */
 static void port_open(struct serial_port *port, uint8_t ier)
 {
@@ -434,7 +420,7 @@ static void output_goes_nowhere_without_a_host(void **state)
 	serial_free(NULL);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, serial_port_setup, serial_port_teardown)
 
 int main(void)
 {

@@ -16,20 +16,6 @@
 
 #define BYTES 60000 /* each way */
 
-static int setup(void **state)
-{
-	static struct serial_port port;
-
-	*state = &port;
-	return serial_port_init(&port);
-}
-
-static int teardown(void **state)
-{
-	serial_port_deinit(*state);
-	return 0;
-}
-
 /* The probes of autoconfig(), autoconfig_16550a() and size_fifo() in Linux's 8250_port.c. */
 static void linux_driver_identifies_a_16550a(void **state)
 {
@@ -341,7 +327,7 @@ static void any_access_from_any_thread_is_harmless(void **state)
 	assert_int_equal(in(port, LSR) & 0x01, 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, serial_port_setup, serial_port_teardown)
 
 int main(void)
 {
