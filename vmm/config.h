@@ -3,8 +3,8 @@
  * config.h - the configuration of one virtual machine, and where it comes from.
  *
  * One schema (config_schema.c) describes every option; the command line (config_args.c), the JSON
- * file and --dry-run's output (config_json.c) and --help (config_help.c) are all read off it. Main
- * thread.
+ * file (config_json.c), --dry-run's output (config_print.c) and --help (config_help.c) are all read
+ * off it. Main thread.
  */
 #ifndef VMM_CONFIG_H
 #define VMM_CONFIG_H
@@ -14,34 +14,54 @@
 #include "log.h"
 #include "loop.h"
 
-enum serial_kind {
-	SERIAL_STDIO,
-	SERIAL_OFF,
-	SERIAL_PTY,
-	SERIAL_FILE,
-};
+#define CONFIG_CPUS_MAX	   32
+#define CONFIG_DISKS_MAX   64
+#define CONFIG_DISK_ID_MAX 20 /* bytes; virtio 1.4, 5.2.6: what VIRTIO_BLK_T_GET_ID returns */
 
-#define CONFIG_CPUS_MAX 32
+/* Where a serial port or console leads on the host. */
+enum chardev_kind {
+	CHARDEV_STDIO,
+	CHARDEV_OFF,
+	CHARDEV_PTY,
+	CHARDEV_FILE,
+	CHARDEV_SOCKET,
+};
 
 struct config_memory {
 	uint64_t size; /* bytes */
 	bool shared, hugepages, prefault, thp;
 };
 
-struct config_serial {
-	enum serial_kind kind;
-	char *path; /* of SERIAL_FILE, else NULL */
+struct config_chardev {
+	enum chardev_kind kind;
+	char *path; /* of CHARDEV_FILE and CHARDEV_SOCKET, else NULL */
 };
 
-/* struct config - strings are owned by it, valid UTF-8; NULL: not given. */
+struct config_disk {
+	char *path;
+	char *id; /* printable ASCII, 1 to CONFIG_DISK_ID_MAX bytes; NULL: not given */
+	bool readonly;
+	bool direct;  /* O_DIRECT: without the host's page cache */
+	bool discard; /* offered to the guest */
+};
+
+struct config_virtio {
+	bool packed; /* packed virtqueues are offered */
+};
+
+/* struct config - strings and lists are owned by it; strings are UTF-8, NULL: not given. */
 struct config {
 	char *kernel;
 	char *initramfs;
 	char *cmdline;
 	unsigned int cpus;
 	struct config_memory memory;
-	struct config_serial serial;
 	bool acpi;
+	struct config_chardev serial, console; /* at most one of them is CHARDEV_STDIO */
+	struct config_disk *disks;	       /* as they were given, each path once */
+	size_t disks_n;			       /* at most CONFIG_DISKS_MAX */
+	bool rng;
+	struct config_virtio virtio;
 	bool software_kvm; /* run although KVM here interprets every instruction */
 	enum loop_kind loop;
 	enum log_level log_level;
@@ -59,13 +79,14 @@ enum config_action {
 /* config_init - the defaults. */
 void config_init(struct config *config);
 
-/* config_deinit - release the strings, whether or not reading the configuration succeeded. */
+/* config_deinit - release strings and lists, whether or not reading the configuration succeeded. */
 void config_deinit(struct config *config);
 
 /*
  * config_from_args - read the command line, and the file that --config names, into @config.
  * @config: initialised. An option of the command line replaces that of the file as a whole, in
- * whatever order they are given. --help and --version end the reading where they stand.
+ * whatever order they are given; so do all its --disk together. --help and --version end the
+ * reading where they stand.
  * Return: 0 and *@action; or -EINVAL (-errno for a file that cannot be read) and a sentence that
  * says what is wrong, where, and what would be right.
  */
@@ -73,13 +94,21 @@ int config_from_args(struct config *config, int argc, char **argv, enum config_a
 		     struct error *err);
 
 /*
- * config_from_json - read a configuration file's text into @config.
+ * config_from_json - read a configuration file's text into @config; config_settle() comes next.
  * @name: of the file, for messages, which say "NAME:LINE:COLUMN: ...". @text: @len bytes, not
  * necessarily terminated. @given: bit mask by index into the schema; options whose bit is set are
- * checked but not stored. Return: 0; -EINVAL or -ENOMEM and a sentence.
+ * checked but not stored, the bits of the others that the file holds are set.
+ * Return: 0; -EINVAL or -ENOMEM and a sentence.
  */
 int config_from_json(struct config *config, const char *name, const char *text, size_t len,
-		     uint64_t given, struct error *err);
+		     uint64_t *given, struct error *err);
+
+/*
+ * config_settle - fill in what one option means for another, and check that they go together.
+ * @given: bit mask of the options that were given, by command line or file. config_from_args()
+ * does it. Return: 0; -EINVAL and a sentence.
+ */
+int config_settle(struct config *config, uint64_t given, struct error *err);
 
 /*
  * config_to_json - what --dry-run prints: every option with its effective value, without a final

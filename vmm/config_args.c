@@ -100,14 +100,29 @@ static bool find_letter(char letter, struct spelling *spelling)
 	return false;
 }
 
-static bool takes_value(const struct config_option *option)
+/* "--X" and "--no-X"; "--X=on", "--X off" and the like are understood too. */
+static bool is_switch(const struct config_option *option)
 {
-	if (option_stored(option))
-		return option->field.type != FIELD_BOOL;
-	return option->command == COMMAND_CONFIG;
+	return option_stored(option) && option->field.type == FIELD_BOOL;
 }
 
-/* Note that an option is there; refuse it a second time, by whatever name. */
+static bool needs_value(const struct config_option *option)
+{
+	return option_stored(option) ? !is_switch(option) : option->command == COMMAND_CONFIG;
+}
+
+static bool may_have_value(const struct spelling *spelling)
+{
+	return needs_value(spelling->option) || (is_switch(spelling->option) && !spelling->negated);
+}
+
+static bool next_is_on_or_off(const struct args *args)
+{
+	return args->next < args->end &&
+	       (strcmp(*args->next, "on") == 0 || strcmp(*args->next, "off") == 0);
+}
+
+/* Note that an option is there; refuse it a second time, by whatever name, unless it is a list. */
 static int note_given(struct args *args, const struct spelling *spelling, struct error *err)
 {
 	const struct config_option *option = spelling->option;
@@ -116,6 +131,10 @@ static int note_given(struct args *args, const struct spelling *spelling, struct
 
 	if (option->command == COMMAND_VERBOSE)
 		return 0;
+	if (option_stored(option) && option->field.type == FIELD_LIST) {
+		args->given |= bit;
+		return 0;
+	}
 	if ((args->given & bit) && spelling->negated != !!(args->negated & bit))
 		return error_set(err, EINVAL, "--%s and --%s exclude each other", name, option->no);
 	if ((args->given & bit) && spelling->name[1] == '-' && !spelling->negated &&
@@ -151,7 +170,26 @@ static int next_value(struct args *args, const struct spelling *spelling, const 
 	return 0;
 }
 
-/* @value: NULL unless the option takes one. */
+static int take_stored(struct args *args, const struct spelling *spelling, const char *value,
+		       struct error *err)
+{
+	const struct config_field *field = &spelling->option->field;
+	int r;
+
+	if (is_switch(spelling->option) && !value) {
+		*(bool *)field_at(field, args->config) = !spelling->negated;
+		return 0;
+	}
+	r = field_parse(field, args->config, value, err);
+	/* Of several, the value tells which. */
+	if (r < 0 && field->type == FIELD_LIST && *value)
+		error_prefix(err, "%s '%.80s'", spelling->name, value);
+	else if (r < 0)
+		error_prefix(err, "%s", spelling->name);
+	return r;
+}
+
+/* @value: NULL if there is none. */
 static int take_option(struct args *args, const struct spelling *spelling, const char *value,
 		       struct error *err)
 {
@@ -163,14 +201,7 @@ static int take_option(struct args *args, const struct spelling *spelling, const
 		return r;
 	switch (option->command) {
 	case COMMAND_NONE:
-		if (option->field.type == FIELD_BOOL) {
-			*(bool *)field_at(&option->field, args->config) = !spelling->negated;
-			return 0;
-		}
-		r = field_parse(&option->field, args->config, value, err);
-		if (r < 0)
-			error_prefix(err, "%s", spelling->name);
-		return r;
+		return take_stored(args, spelling, value, err);
 	case COMMAND_CONFIG:
 		if (!*value)
 			return error_set(err, EINVAL, "%s: the value is empty", spelling->name);
@@ -204,17 +235,19 @@ static int take_long(struct args *args, const char *text, struct error *err)
 		snprintf(name, sizeof(name), "%.*s", (int)MIN(len, sizeof(name)), text);
 		return unknown_long(name, err);
 	}
-	if (value && !takes_value(spelling.option)) {
+	if (value && !may_have_value(&spelling)) {
 		if (spelling.option->no)
 			return error_set(err, EINVAL, "%s takes no value: say --%s or --%s",
 					 spelling.name, spelling.option->field.name,
 					 spelling.option->no);
 		return error_set(err, EINVAL, "%s takes no value", spelling.name);
 	}
-	if (!value && takes_value(spelling.option)) {
+	if (!value && needs_value(spelling.option)) {
 		r = next_value(args, &spelling, &value, err);
 		if (r < 0)
 			return r;
+	} else if (!value && may_have_value(&spelling) && next_is_on_or_off(args)) {
+		value = *args->next++;
 	}
 	return take_option(args, &spelling, value, err);
 }
@@ -231,7 +264,7 @@ static int take_letters(struct args *args, const char *text, struct error *err)
 		if (!find_letter(*text, &spelling))
 			return unknown_letter(*text, err);
 		text++;
-		if (takes_value(spelling.option)) {
+		if (needs_value(spelling.option)) {
 			value = text;
 			text = "";
 			r = *value ? 0 : next_value(args, &spelling, &value, err);
@@ -296,10 +329,13 @@ int config_from_args(struct config *config, int argc, char **argv, enum config_a
 	if (args.file) {
 		r = config_file_read(args.file, &text, &len, err);
 		if (r == 0)
-			r = config_from_json(config, args.file, text, len, args.given, err);
+			r = config_from_json(config, args.file, text, len, &args.given, err);
 		if (r < 0)
 			return r;
 	}
+	r = config_settle(config, args.given, err);
+	if (r < 0)
+		return r;
 	args.verbose = MIN(args.verbose, (unsigned int)(LOG_LEVEL_DEBUG - config->log_level));
 	config->log_level += args.verbose;
 	return 0;

@@ -205,6 +205,37 @@ static int parse_text(const char *text, char **value, struct error *err)
 	return 0;
 }
 
+/* A name goes where a device has a few bytes for it, in no encoding but ASCII. */
+static int parse_name(const struct config_field *field, const char *text, char **value,
+		      struct error *err)
+{
+	const size_t len = strlen(text);
+
+	for (size_t i = 0; i < len; i++)
+		if (text[i] < 0x20 || text[i] > 0x7e)
+			return error_set(err, EINVAL, "byte %zu is not printable ASCII", i + 1);
+	if (len > field->max)
+		return error_set(err, EINVAL,
+				 "'%.80s' is %zu bytes long: at most %" PRIu64 " are possible",
+				 text, len, field->max);
+	return parse_text(text, value, err);
+}
+
+/* One more item of a list. */
+static int parse_item(const struct config_field *field, void *base, const char *text,
+		      struct error *err)
+{
+	void *item;
+	int r;
+
+	r = list_add(field, base, &item, err);
+	if (r == 0)
+		r = kv_parse(field->composite, item, text, err);
+	if (r == 0)
+		r = list_check(field, base, err);
+	return r;
+}
+
 int field_parse(const struct config_field *field, void *base, const char *text, struct error *err)
 {
 	void *at = field_at(field, base);
@@ -228,8 +259,12 @@ int field_parse(const struct config_field *field, void *base, const char *text, 
 	case FIELD_TEXT:
 	case FIELD_PATH:
 		return parse_text(text, at, err);
+	case FIELD_NAME:
+		return parse_name(field, text, at, err);
 	case FIELD_COMPOSITE:
-		return kv_parse(field, at, text, err);
+		return kv_parse(field->composite, at, text, err);
+	case FIELD_LIST:
+		return parse_item(field, base, text, err);
 	}
 	return -EINVAL;
 }
@@ -241,15 +276,22 @@ void field_free(const struct config_field *field, void *base)
 	switch (field->type) {
 	case FIELD_TEXT:
 	case FIELD_PATH:
+	case FIELD_NAME:
 		string = field_at(field, base);
 		free(*string);
 		*string = NULL;
 		break;
 	case FIELD_COMPOSITE:
-		for (size_t i = 0; i < field->fields_n; i++)
-			field_free(&field->fields[i], field_at(field, base));
+		for (size_t i = 0; i < field->composite->fields_n; i++)
+			field_free(&field->composite->fields[i], field_at(field, base));
 		break;
-	default:
+	case FIELD_LIST:
+		list_free(field, base);
+		break;
+	case FIELD_BOOL:
+	case FIELD_UINT:
+	case FIELD_SIZE:
+	case FIELD_ENUM:
 		break;
 	}
 }

@@ -84,7 +84,9 @@ static void value_format(const struct config_field *field, const void *base, cha
 		break;
 	case FIELD_TEXT:
 	case FIELD_PATH:
+	case FIELD_NAME:
 	case FIELD_COMPOSITE: /* its keys have entries of their own */
+	case FIELD_LIST:
 		break;
 	}
 }
@@ -106,6 +108,20 @@ static void describe(const struct config_field *field, const void *base, char to
 		snprintf(to, TEXT_MAX, "%s (%.16s)", field->help, value);
 	} else {
 		snprintf(to, TEXT_MAX, "%s", field->help);
+	}
+}
+
+static void write_keys(FILE *out, const struct config_composite *composite, const void *defaults)
+{
+	char head[TEXT_MAX], text[TEXT_MAX], arg[64];
+
+	for (size_t i = 0; i < composite->fields_n; i++) {
+		const struct config_field *field = &composite->fields[i];
+
+		arg_format(field, arg, sizeof(arg));
+		snprintf(head, sizeof(head), "        %s=%s", field->name, arg);
+		describe(field, defaults, text);
+		write_entry(out, head, text);
 	}
 }
 
@@ -131,12 +147,9 @@ static void write_option(FILE *out, const struct config_option *option,
 	else
 		snprintf(text, sizeof(text), "%s", field->help);
 	write_entry(out, head, text);
-	for (size_t i = 0; i < field->fields_n; i++) {
-		arg_format(&field->fields[i], arg, sizeof(arg));
-		snprintf(head, sizeof(head), "        %s=%s", field->fields[i].name, arg);
-		describe(&field->fields[i], field_at(field, defaults), text);
-		write_entry(out, head, text);
-	}
+	if (field->composite)
+		write_keys(out, field->composite,
+			   field->list ? field->list->item_defaults : field_at(field, defaults));
 }
 
 void help_write(FILE *out)
@@ -152,7 +165,8 @@ void help_write(FILE *out)
 		write_option(out, &config_options[i], &defaults);
 	config_deinit(&defaults);
 	fputs("\nKEY=VALUE: the first key may be left out, a bare key turns a switch on, and a\n"
-	      "backslash stands before a comma or backslash that belongs to a value.\n"
+	      "backslash stands before a comma or backslash that belongs to a value. An option\n"
+	      "with two names, --X and --no-X, may also be written --X on and --X off.\n"
 	      "\nTerminal keys\n",
 	      out);
 	write_entry(out, "  Ctrl-A x", "end the virtual machine at once");
@@ -167,6 +181,7 @@ void help_write(FILE *out)
 	}
 	fputs("\nExamples\n"
 	      "  vmm -k vmlinuz -i initrd.img -p console=ttyS0 -m 1G -c 2\n"
+	      "  vmm -k vmlinuz -p 'console=hvc0 root=/dev/vda' --console stdio --disk root.img\n"
 	      "  vmm -k vmlinuz --serial file=guest.log --dry-run > guest.json\n"
 	      "  vmm --config guest.json\n",
 	      out);

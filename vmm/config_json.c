@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * config_json.c - the configuration as JSON (RFC 8259), read and written off the schema.
+ * config_json.c - a configuration file's text, JSON (RFC 8259), read off the schema.
  *
  * One object with the long options' names as keys; a composite option is an object too, or the
- * string that the command line would have. jansson parses and finds mistakes of syntax;
- * mistakes of meaning get their line and column from json_locate(). Main thread.
+ * string that the command line would have; a list is an array of such. jansson parses and finds
+ * mistakes of syntax; mistakes of meaning get their line and column from json_locate(). Main
+ * thread.
  */
 #include "vmm/config_schema.h"
 
@@ -16,14 +17,14 @@
 
 #include "vmm/json_locate.h"
 
-#define PATH_MAX_DEPTH 2 /* option, key in a composite */
+#define PATH_MAX_DEPTH 3 /* option, element of a list, key in a composite */
 
 /* What is being read, and where in it. */
 struct source {
 	const char *name;
 	const char *text;
 	size_t len;
-	const char *path[PATH_MAX_DEPTH];
+	struct json_step path[PATH_MAX_DEPTH];
 	size_t depth;
 	struct error *err;
 };
@@ -40,8 +41,14 @@ static void prefix_place(const struct source *source, size_t offset)
 static int fail(const struct source *source, int r, enum json_part part)
 {
 	/* An unknown key is named in its own sentence. */
-	for (size_t i = source->depth - (part == JSON_PART_KEY); i-- > 0;)
-		error_prefix(source->err, "%.80s", source->path[i]);
+	for (size_t i = source->depth - (part == JSON_PART_KEY); i-- > 0;) {
+		const struct json_step *step = &source->path[i];
+
+		if (step->key)
+			error_prefix(source->err, "%.80s", step->key);
+		else
+			error_prefix(source->err, "element %zu", step->index + 1);
+	}
 	prefix_place(source,
 		     json_locate(source->text, source->len, source->path, source->depth, part));
 	return r;
@@ -97,7 +104,7 @@ static int read_number(const struct source *source, const struct config_field *f
 static int read_field(struct source *source, const struct config_field *field, void *base,
 		      json_t *json);
 
-static int read_object(struct source *source, const struct config_field *composite, void *value,
+static int read_object(struct source *source, const struct config_composite *composite, void *value,
 		       json_t *object)
 {
 	uint64_t given = 0;
@@ -109,7 +116,7 @@ static int read_object(struct source *source, const struct config_field *composi
 	{
 		const struct config_field *field;
 
-		source->path[source->depth++] = key;
+		source->path[source->depth++] = (struct json_step) {.key = key};
 		field = composite_find(composite, key, &given, source->err);
 		if (!field)
 			return fail(source, -EINVAL, JSON_PART_KEY);
@@ -120,6 +127,46 @@ static int read_object(struct source *source, const struct config_field *composi
 	}
 	r = composite->settle ? composite->settle(value, given, source->err) : 0;
 	return r < 0 ? fail(source, r, JSON_PART_VALUE) : 0;
+}
+
+/* One more item of a list: an element of the array, or the one that stands without an array. */
+static int read_item(struct source *source, const struct config_field *field, void *base,
+		     json_t *json)
+{
+	void *item;
+	int r;
+
+	if (!json_is_object(json) && !json_is_string(json))
+		return wrong_type(source, "an object, or a string as on the command line", json);
+	if (json_is_string(json))
+		return read_text(source, field, base, json_string_value(json));
+	r = list_add(field, base, &item, source->err);
+	if (r < 0)
+		return fail(source, r, JSON_PART_VALUE);
+	r = read_object(source, field->composite, item, json);
+	if (r < 0)
+		return r;
+	r = list_check(field, base, source->err);
+	return r < 0 ? fail(source, r, JSON_PART_VALUE) : 0;
+}
+
+static int read_list(struct source *source, const struct config_field *field, void *base,
+		     json_t *array)
+{
+	json_t *json;
+	size_t i;
+
+	json_array_foreach(array, i, json)
+	{
+		int r;
+
+		source->path[source->depth++] = (struct json_step) {.index = i};
+		r = read_item(source, field, base, json);
+		if (r < 0)
+			return r;
+		source->depth--;
+	}
+	return 0;
 }
 
 static int read_field(struct source *source, const struct config_field *field, void *base,
@@ -150,15 +197,23 @@ static int read_field(struct source *source, const struct config_field *field, v
 	case FIELD_ENUM:
 	case FIELD_TEXT:
 	case FIELD_PATH:
+	case FIELD_NAME:
 		if (json_is_string(json))
 			return read_text(source, field, base, json_string_value(json));
 		break;
 	case FIELD_COMPOSITE:
 		if (json_is_object(json))
-			return read_object(source, field, field_at(field, base), json);
+			return read_object(source, field->composite, field_at(field, base), json);
 		if (json_is_string(json))
 			return read_text(source, field, base, json_string_value(json));
 		right = "an object, or a string as on the command line";
+		break;
+	case FIELD_LIST:
+		if (json_is_array(json))
+			return read_list(source, field, base, json);
+		if (json_is_object(json) || json_is_string(json))
+			return read_item(source, field, base, json);
+		right = "an array of objects, or one object or string";
 		break;
 	}
 	return wrong_type(source, right, json);
@@ -194,7 +249,7 @@ static const struct config_option *find_option(const char *key)
 
 /* @spare: takes what is only checked. */
 static int read_root(struct source *source, struct config *config, struct config *spare,
-		     uint64_t given, json_t *root)
+		     uint64_t *given, json_t *root)
 {
 	const char *key;
 	json_t *json;
@@ -207,17 +262,18 @@ static int read_root(struct source *source, struct config *config, struct config
 	json_object_foreach(root, key, json)
 	{
 		const struct config_option *option = find_option(key);
+		uint64_t bit;
 		int r;
 
-		source->path[0] = key;
+		source->path[0] = (struct json_step) {.key = key};
 		source->depth = 1;
 		if (!option)
 			return unknown_option(source, key);
-		r = read_field(source, &option->field,
-			       given & UINT64_C(1) << (option - config_options) ? spare : config,
-			       json);
+		bit = UINT64_C(1) << (option - config_options);
+		r = read_field(source, &option->field, *given & bit ? spare : config, json);
 		if (r < 0)
 			return r;
+		*given |= bit;
 	}
 	return 0;
 }
@@ -300,7 +356,7 @@ static int syntax_error(const struct source *source, const json_error_t *error)
 }
 
 int config_from_json(struct config *config, const char *name, const char *text, size_t len,
-		     uint64_t given, struct error *err)
+		     uint64_t *given, struct error *err)
 {
 	struct source source = {.name = name, .text = text, .len = len, .err = err};
 	struct config spare;
@@ -316,72 +372,4 @@ int config_from_json(struct config *config, const char *name, const char *text, 
 	config_deinit(&spare);
 	json_decref(root);
 	return r;
-}
-
-/* Return: a new reference; NULL out of memory. *@none is set for a string that is not given. */
-static json_t *write_field(const struct config_field *field, const void *base, bool *none);
-
-static json_t *write_object(const struct config_field *composite, const void *value)
-{
-	json_t *object = json_object();
-
-	for (size_t i = 0; i < composite->fields_n; i++) {
-		bool none = false;
-		json_t *json = write_field(&composite->fields[i], value, &none);
-
-		if (none)
-			continue;
-		if (json_object_set_new(object, composite->fields[i].name, json) < 0) {
-			json_decref(object);
-			return NULL;
-		}
-	}
-	return object;
-}
-
-static json_t *write_field(const struct config_field *field, const void *base, bool *none)
-{
-	const void *at = field_at(field, base);
-	char size[SIZE_TEXT_MAX];
-
-	switch (field->type) {
-	case FIELD_BOOL:
-		return json_boolean(*(const bool *)at);
-	case FIELD_UINT:
-		return json_integer(*(const unsigned int *)at);
-	case FIELD_SIZE:
-		size_format(size, *(const uint64_t *)at);
-		return json_string(size);
-	case FIELD_ENUM:
-		return json_string(field->names[*(const unsigned int *)at]);
-	case FIELD_TEXT:
-	case FIELD_PATH:
-		*none = !*(const char *const *)at;
-		return *none ? NULL : json_string(*(const char *const *)at);
-	case FIELD_COMPOSITE:
-		return write_object(field, at);
-	}
-	return NULL;
-}
-
-char *config_to_json(const struct config *config)
-{
-	json_t *root = json_object();
-	char *text = NULL;
-
-	for (size_t i = 0; i < config_options_n; i++) {
-		const struct config_field *field = &config_options[i].field;
-		bool none = false;
-		json_t *json;
-
-		if (!option_stored(&config_options[i]))
-			continue;
-		json = write_field(field, config, &none);
-		if (!none && json_object_set_new(root, field->name, json) < 0)
-			goto out;
-	}
-	text = json_dumps(root, JSON_INDENT(2));
-out:
-	json_decref(root);
-	return text;
 }

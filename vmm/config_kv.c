@@ -6,8 +6,9 @@
  *	item      = key "=" value / flag / value
  *
  * The last form, a value without its key, is possible in the first place only and belongs to the
- * first field. A flag is the key of a boolean and turns it on. A backslash in front of a comma or
- * a backslash makes it part of the value.
+ * first field. A flag is the key of a boolean and turns it on; a lone "on" or "off" would not say
+ * what it turns, so a first field that is a boolean needs its key. A backslash in front of a comma
+ * or a backslash makes it part of the value.
  */
 #include "vmm/config_schema.h"
 
@@ -48,7 +49,7 @@ static int next_item(char **cursor, struct item *item, struct error *err)
 	return 0;
 }
 
-const struct config_field *composite_find(const struct config_field *composite, const char *key,
+const struct config_field *composite_find(const struct config_composite *composite, const char *key,
 					  uint64_t *given, struct error *err)
 {
 	const char *names[CONFIG_OPTIONS_MAX];
@@ -68,7 +69,7 @@ const struct config_field *composite_find(const struct config_field *composite, 
 	return NULL;
 }
 
-static bool is_flag(const struct config_field *composite, const char *word)
+static bool is_flag(const struct config_composite *composite, const char *word)
 {
 	for (size_t i = 0; i < composite->fields_n; i++)
 		if (strcmp(composite->fields[i].name, word) == 0)
@@ -76,15 +77,16 @@ static bool is_flag(const struct config_field *composite, const char *word)
 	return false;
 }
 
-static int take_item(const struct config_field *composite, void *value, struct item item,
+static int take_item(const struct config_composite *composite, void *value, struct item item,
 		     bool first, uint64_t *given, struct error *err)
 {
 	const struct config_field *field;
+	char arg[64];
 	int r;
 
 	if (!item.value && is_flag(composite, item.word)) {
 		item.value = "on";
-	} else if (!item.value && first) {
+	} else if (!item.value && first && composite->fields[0].type != FIELD_BOOL) {
 		item.value = item.word;
 		item.word = composite->fields[0].name;
 	} else if (!*item.word && item.value) {
@@ -95,16 +97,18 @@ static int take_item(const struct config_field *composite, void *value, struct i
 	field = composite_find(composite, item.word, given, err);
 	if (!field)
 		return -EINVAL;
+	arg_format(field, arg, sizeof(arg));
 	if (!item.value)
 		return error_set(err, EINVAL, "%s lacks a value: %s=%s", field->name, field->name,
-				 field->arg);
+				 arg);
 	r = field_parse(field, value, item.value, err);
 	if (r < 0)
 		error_prefix(err, "%s", field->name);
 	return r;
 }
 
-int kv_parse(const struct config_field *composite, void *value, const char *text, struct error *err)
+int kv_parse(const struct config_composite *composite, void *value, const char *text,
+	     struct error *err)
 {
 	_cleanup_(freep) char *copy = strdup(text);
 	char *cursor = copy;

@@ -3,7 +3,7 @@
  * config_schema.c - every option there is, its default and its limits. See config_schema.h.
  *
  * A new option is a member of struct config, a line here and one in config_init(); the man page
- * describes it.
+ * describes it. Main thread.
  */
 #include "vmm/config_schema.h"
 
@@ -11,114 +11,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define MEMORY_MIN   (16 * MIB)
-#define MEMORY_MAX   (4 * TIB)
-#define MEMORY_PAGE  (4 * KIB)
-#define MEMORY_LARGE (2 * MIB) /* the default huge page of x86_64 */
-
-static_assert(sizeof(enum serial_kind) == sizeof(unsigned int), "see FIELD_ENUM");
 static_assert(sizeof(enum loop_kind) == sizeof(unsigned int), "see FIELD_ENUM");
 static_assert(sizeof(enum log_level) == sizeof(unsigned int), "see FIELD_ENUM");
-
-static int settle_memory(void *value, uint64_t given, struct error *err)
-{
-	const struct config_memory *memory = value;
-
-	if (memory->hugepages && memory->thp)
-		return error_set(err, EINVAL,
-				 "hugepages=on and thp=on exclude each other: pages of the "
-				 "hugepages pool are never transparent ones");
-	if (memory->hugepages && memory->size % MEMORY_LARGE)
-		return error_set(err, EINVAL, "with hugepages=on the size is a multiple of 2M");
-	return 0;
-}
-
-static const struct config_field memory_fields[] = {
-	{
-		.name = "size",
-		.arg = "SIZE",
-		.help = "bytes, or with K, M, G or T",
-		.type = FIELD_SIZE,
-		.offset = offsetof(struct config_memory, size),
-		.min = MEMORY_MIN,
-		.max = MEMORY_MAX,
-		.multiple = MEMORY_PAGE,
-	},
-	{
-		.name = "hugepages",
-		.arg = "on|off",
-		.help = "take it from the host's huge page pool",
-		.type = FIELD_BOOL,
-		.offset = offsetof(struct config_memory, hugepages),
-	},
-	{
-		.name = "prefault",
-		.arg = "on|off",
-		.help = "allocate all of it at the start",
-		.type = FIELD_BOOL,
-		.offset = offsetof(struct config_memory, prefault),
-	},
-	{
-		.name = "thp",
-		.arg = "on|off",
-		.help = "ask for transparent huge pages",
-		.type = FIELD_BOOL,
-		.offset = offsetof(struct config_memory, thp),
-	},
-	{
-		.name = "shared",
-		.arg = "on|off",
-		.help = "one memfd instead of private memory",
-		.type = FIELD_BOOL,
-		.offset = offsetof(struct config_memory, shared),
-	},
-};
-
-static const char *const serial_names[] = {
-	[SERIAL_STDIO] = "stdio",
-	[SERIAL_OFF] = "off",
-	[SERIAL_PTY] = "pty",
-	[SERIAL_FILE] = "file",
-};
-
-enum serial_field {
-	SERIAL_FIELD_KIND,
-	SERIAL_FIELD_FILE,
-};
-
-static const struct config_field serial_fields[] = {
-	[SERIAL_FIELD_KIND] =
-		{
-			.name = "kind",
-			.help = "the terminal, nothing, a new pseudo-terminal, or a file",
-			.type = FIELD_ENUM,
-			.offset = offsetof(struct config_serial, kind),
-			.names = serial_names,
-			.names_n = ARRAY_SIZE(serial_names),
-		},
-	[SERIAL_FIELD_FILE] =
-		{
-			.name = "file",
-			.arg = "PATH",
-			.help = "append the output to this file; there is no input",
-			.type = FIELD_PATH,
-			.offset = offsetof(struct config_serial, path),
-		},
-};
-
-static int settle_serial(void *value, uint64_t given, struct error *err)
-{
-	struct config_serial *serial = value;
-
-	if (serial->path && !(given & UINT64_C(1) << SERIAL_FIELD_KIND))
-		serial->kind = SERIAL_FILE;
-	if (serial->kind == SERIAL_FILE && !serial->path)
-		return error_set(err, EINVAL, "no file is named: write file=PATH");
-	if (serial->kind != SERIAL_FILE && serial->path)
-		return error_set(err, EINVAL, "kind=%s and file=PATH exclude each other",
-				 serial_names[serial->kind]);
-	return 0;
-}
 
 static const char *const loop_names[] = {
 	[LOOP_AUTO] = "auto",
@@ -194,22 +88,7 @@ const struct config_option config_options[] = {
 				.help = "guest memory",
 				.type = FIELD_COMPOSITE,
 				.offset = offsetof(struct config, memory),
-				.fields = memory_fields,
-				.fields_n = ARRAY_SIZE(memory_fields),
-				.settle = settle_memory,
-			},
-	},
-	{
-		.field =
-			{
-				.name = "serial",
-				.arg = "stdio|off|pty|file=PATH",
-				.help = "where the serial port leads",
-				.type = FIELD_COMPOSITE,
-				.offset = offsetof(struct config, serial),
-				.fields = serial_fields,
-				.fields_n = ARRAY_SIZE(serial_fields),
-				.settle = settle_serial,
+				.composite = &config_memory_keys,
 			},
 	},
 	{
@@ -221,6 +100,63 @@ const struct config_option config_options[] = {
 					"and the kernel's command line",
 				.type = FIELD_BOOL,
 				.offset = offsetof(struct config, acpi),
+			},
+	},
+	{
+		.group = "Devices",
+		.field =
+			{
+				.name = "serial",
+				.arg = "stdio|off|pty|file=PATH|socket=PATH",
+				.help = "where the serial port leads, the guest's ttyS0; off if the "
+					"console takes stdio",
+				.type = FIELD_COMPOSITE,
+				.offset = offsetof(struct config, serial),
+				.composite = &config_chardev_keys,
+			},
+	},
+	{
+		.field =
+			{
+				.name = "console",
+				.arg = "stdio|off|pty|file=PATH|socket=PATH",
+				.help = "where the virtio console leads, the guest's hvc0",
+				.type = FIELD_COMPOSITE,
+				.offset = offsetof(struct config, console),
+				.composite = &config_chardev_keys,
+			},
+	},
+	{
+		.field =
+			{
+				.name = "disk",
+				.arg = "PATH[,KEY=VALUE...]",
+				.help = "a disk, the guest's /dev/vda and so on; may be repeated",
+				.type = FIELD_LIST,
+				.offset = offsetof(struct config, disks),
+				.composite = &config_disk_keys,
+				.list = &config_disk_list,
+			},
+	},
+	{
+		.no = "no-rng",
+		.field =
+			{
+				.name = "rng",
+				.help = "a source of random numbers, the guest's /dev/hwrng",
+				.type = FIELD_BOOL,
+				.offset = offsetof(struct config, rng),
+			},
+	},
+	{
+		.field =
+			{
+				.name = "virtio",
+				.arg = "packed=on|off",
+				.help = "for all virtio devices",
+				.type = FIELD_COMPOSITE,
+				.offset = offsetof(struct config, virtio),
+				.composite = &config_virtio_keys,
 			},
 	},
 	{
@@ -324,8 +260,11 @@ void config_init(struct config *config)
 	*config = (struct config) {
 		.cpus = 1,
 		.memory = {.size = 512 * MIB},
-		.serial = {.kind = SERIAL_STDIO},
 		.acpi = true,
+		.serial = {.kind = CHARDEV_STDIO},
+		.console = {.kind = CHARDEV_OFF},
+		.rng = true,
+		.virtio = {.packed = true},
 		.loop = LOOP_AUTO,
 		.log_level = LOG_LEVEL_WARNING,
 	};
@@ -336,6 +275,36 @@ void config_deinit(struct config *config)
 	for (size_t i = 0; i < config_options_n; i++)
 		if (option_stored(&config_options[i]))
 			field_free(&config_options[i].field, config);
+}
+
+/* Was the option given whose place in struct config is @offset? */
+static bool was_given(uint64_t given, size_t offset)
+{
+	for (size_t i = 0; i < config_options_n; i++)
+		if (option_stored(&config_options[i]) && config_options[i].field.offset == offset)
+			return given & UINT64_C(1) << i;
+	return false;
+}
+
+int config_settle(struct config *config, uint64_t given, struct error *err)
+{
+	struct config_chardev *serial = &config->serial;
+	const struct config_chardev *console = &config->console;
+
+	if (console->kind == CHARDEV_STDIO && serial->kind == CHARDEV_STDIO) {
+		if (was_given(given, offsetof(struct config, serial)))
+			return error_set(err, EINVAL,
+					 "serial and console both lead to stdio, which only one of "
+					 "them can have: say --serial off");
+		serial->kind = CHARDEV_OFF;
+	}
+	if (console->kind == CHARDEV_SOCKET && serial->kind == CHARDEV_SOCKET &&
+	    strcmp(console->path, serial->path) == 0)
+		return error_set(err, EINVAL,
+				 "serial and console both lead to the socket '%.400s': each needs "
+				 "one of its own",
+				 serial->path);
+	return 0;
 }
 
 int config_check(const struct config *config, struct error *err)

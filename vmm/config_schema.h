@@ -4,7 +4,8 @@
  *
  * A field is one value of a struct: what it is called, where it lies, which values it takes. An
  * option is a field of struct config with what the command line adds: a letter, other names. A
- * composite field is a struct of further fields, written "key=value,..." or as a JSON object.
+ * composite is a struct of further fields, written "key=value,..." or as a JSON object; a list is
+ * an array of composites, written by repeating the option or as a JSON array.
  * All functions take a @base: the struct that holds the field. Main thread.
  */
 #ifndef VMM_CONFIG_SCHEMA_H
@@ -23,7 +24,29 @@ enum field_type {
 	FIELD_ENUM,	 /* unsigned int, or an enum: index of .names */
 	FIELD_TEXT,	 /* char *, owned; may be empty */
 	FIELD_PATH,	 /* char *, owned; not empty */
-	FIELD_COMPOSITE, /* a struct of .fields */
+	FIELD_NAME,	 /* char *, owned; 1 to .max bytes of printable ASCII */
+	FIELD_COMPOSITE, /* a struct, as .composite describes it */
+	FIELD_LIST,	 /* a pointer to structs, owned: .list, each as .composite describes it */
+};
+
+struct config_composite {
+	/* The key of the first may be left out, unless it is a switch. */
+	const struct config_field *fields;
+	size_t fields_n;
+	/*
+	 * settle - once all keys are read: fill in what follows from others, check that they fit.
+	 * @value: the composite. @given: bit mask of the fields that were given, by index.
+	 */
+	int (*settle)(void *value, uint64_t given, struct error *err);
+};
+
+struct config_list {
+	size_t count; /* offset of the size_t that counts the items, in the field's struct */
+	size_t item_size;
+	const void *item_defaults;
+	size_t max;
+	/* check - the last of @n items against those before it; each by itself is fine. */
+	int (*check)(const void *items, size_t n, struct error *err);
 };
 
 struct config_field {
@@ -35,14 +58,11 @@ struct config_field {
 	uint64_t min, max, multiple;
 	const char *const *names;
 	size_t names_n;
-	/* Of a composite. The key of the first field may be left out. */
-	const struct config_field *fields;
-	size_t fields_n;
-	/*
-	 * settle - once all keys are read: fill in what follows from others, check that they fit.
-	 * @value: the composite. @given: bit mask of the fields that were given, by index.
-	 */
-	int (*settle)(void *value, uint64_t given, struct error *err);
+	/* Of a composite or list, from config_composite.c. */
+	const struct config_composite *composite;
+	const struct config_list *list;
+	/* Printed only if the first field of the composite, an enum, has this value. 0: always. */
+	unsigned int only_with;
 };
 
 /* Options that are no part of struct config and thus not of the file. */
@@ -65,6 +85,13 @@ struct config_option {
 
 #define CONFIG_OPTIONS_MAX 64 /* bits of a mask of options */
 
+/* The composites and lists that options consist of. */
+extern const struct config_composite config_memory_keys;
+extern const struct config_composite config_chardev_keys;
+extern const struct config_composite config_disk_keys;
+extern const struct config_composite config_virtio_keys;
+extern const struct config_list config_disk_list;
+
 /* config_options - the schema, in the order of --help and --dry-run. */
 extern const struct config_option config_options[];
 extern const size_t config_options_n;
@@ -82,7 +109,8 @@ static inline void *field_at(const struct config_field *field, const void *base)
 }
 
 /*
- * field_parse - read a value, as it stands behind "--option=" or "key=", into @base.
+ * field_parse - read a value, as it stands behind "--option=" or "key=", into @base. A list gets
+ * one more item.
  * The error's sentence does not name the field: the caller prefixes how the user named it.
  * Return: 0; -EINVAL or -ENOMEM and a sentence; the field then is as before or partly set.
  */
@@ -90,6 +118,23 @@ int field_parse(const struct config_field *field, void *base, const char *text, 
 
 /* field_free - release what the field owns. */
 void field_free(const struct config_field *field, void *base);
+
+/*
+ * list_add - make room for one more item, with the defaults in it.
+ * Return: 0 and *@item, which belongs to the list and stays where it is until the next call;
+ * -EINVAL or -ENOMEM and a sentence.
+ */
+int list_add(const struct config_field *field, void *base, void **item, struct error *err);
+
+/* list_check - does the item that was added last go with the others? Return: 0; -EINVAL. */
+int list_check(const struct config_field *field, const void *base, struct error *err);
+
+/* list_count, list_item - how many there are, and where the one with that @index is. */
+size_t list_count(const struct config_field *field, const void *base);
+void *list_item(const struct config_field *field, const void *base, size_t index);
+
+/* list_free - release all items and what they own. */
+void list_free(const struct config_field *field, void *base);
 
 /* size_format - bytes with the largest unit that loses nothing, such as "512M", into @to. */
 #define SIZE_TEXT_MAX 24
@@ -102,7 +147,7 @@ void arg_format(const struct config_field *field, char *to, size_t max);
  * kv_parse - read "value,key=value,flag" into the composite at @value.
  * In a value, "\," is a comma and "\\" a backslash. Return: as field_parse().
  */
-int kv_parse(const struct config_field *composite, void *value, const char *text,
+int kv_parse(const struct config_composite *composite, void *value, const char *text,
 	     struct error *err);
 
 /*
@@ -110,7 +155,7 @@ int kv_parse(const struct config_field *composite, void *value, const char *text
  * @given: mask of the fields seen so far; the field's bit is set.
  * Return: NULL and a sentence for an unknown key or one that was given before.
  */
-const struct config_field *composite_find(const struct config_field *composite, const char *key,
+const struct config_field *composite_find(const struct config_composite *composite, const char *key,
 					  uint64_t *given, struct error *err);
 
 /*

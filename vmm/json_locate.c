@@ -178,7 +178,24 @@ static bool find_key(const char *text, size_t len, size_t at, const char *key, s
 	return false;
 }
 
-size_t json_locate(const char *text, size_t len, const char *const *path, size_t n,
+/* Find element @index of the array at @at. Return: whether it is there; then *@value_at. */
+static bool find_element(const char *text, size_t len, size_t at, size_t index, size_t *value_at)
+{
+	if (at >= len || text[at] != '[')
+		return false;
+	at = skip_space(text, len, at + 1);
+	for (; at < len && text[at] != ']'; index--) {
+		*value_at = at;
+		if (index == 0)
+			return true;
+		at = skip_value(text, len, at);
+		if (at < len && text[at] == ',')
+			at = skip_space(text, len, at + 1);
+	}
+	return false;
+}
+
+size_t json_locate(const char *text, size_t len, const struct json_step *path, size_t n,
 		   enum json_part part)
 {
 	size_t value_at = skip_space(text, len, 0);
@@ -187,8 +204,14 @@ size_t json_locate(const char *text, size_t len, const char *const *path, size_t
 	for (size_t i = 0; i < n; i++) {
 		size_t key, value;
 
-		if (!find_key(text, len, value_at, path[i], &key, &value))
-			return value_at;
+		if (path[i].key) {
+			if (!find_key(text, len, value_at, path[i].key, &key, &value))
+				return value_at;
+		} else {
+			if (!find_element(text, len, value_at, path[i].index, &value))
+				return value_at;
+			key = value;
+		}
 		key_at = key;
 		value_at = value;
 	}

@@ -18,6 +18,12 @@ struct json_place {
 /* json_place_at - line and column of a byte. @offset: at most the length of the UTF-8 @text. */
 struct json_place json_place_at(const char *text, size_t offset);
 
+/* struct json_step - one step inwards: to a key of an object, or to an element of an array. */
+struct json_step {
+	const char *key; /* decoded; NULL: @index counts */
+	size_t index;	 /* from 0 */
+};
+
 enum json_part {
 	JSON_PART_KEY,
 	JSON_PART_VALUE,
@@ -26,10 +32,11 @@ enum json_part {
 /*
  * json_locate - the byte at which the key or the value starts that @path leads to.
  * @text: @len bytes that jansson has accepted (other bytes do no harm, but lead anywhere).
- * @path: @n keys, decoded, from the outermost object inwards; n = 0 is the whole value.
+ * @path: @n steps from the outermost value inwards; n = 0 is the whole value. An element of an
+ * array has no key; its value stands for it.
  * Return: an offset into @text; that of the innermost value found, if the path leads nowhere.
  */
-size_t json_locate(const char *text, size_t len, const char *const *path, size_t n,
+size_t json_locate(const char *text, size_t len, const struct json_step *path, size_t n,
 		   enum json_part part);
 
 #endif

@@ -36,11 +36,13 @@ static void require_round_trip(const struct config *config)
 	_cleanup_(freep) char *twice = NULL;
 	struct error err = {0};
 	struct config copy;
+	uint64_t given = 0;
 
 	require(once, "not printed", "");
 	config_init(&copy);
-	require(config_from_json(&copy, "again", once, strlen(once), 0, &err) == 0,
+	require(config_from_json(&copy, "again", once, strlen(once), &given, &err) == 0,
 		"printed, but refused", err.text);
+	require(config_settle(&copy, given, &err) == 0, "printed, but does not settle", err.text);
 	twice = config_to_json(&copy);
 	require(twice && strcmp(once, twice) == 0, "changed by a round trip", once);
 	config_deinit(&copy);
@@ -62,13 +64,16 @@ static void run_file(const char *text, size_t size)
 {
 	struct error err = {0};
 	struct config config;
+	uint64_t given = 0;
 
 	config_init(&config);
-	if (config_from_json(&config, "fuzz", text, size, 0, &err) == 0) {
-		require_round_trip(&config);
-	} else {
+	if (config_from_json(&config, "fuzz", text, size, &given, &err) < 0) {
 		require_sentence(&err);
 		require_place(err.text, text, size);
+	} else if (config_settle(&config, given, &err) < 0) {
+		require_sentence(&err);
+	} else {
+		require_round_trip(&config);
 	}
 	config_deinit(&config);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_config_field.c - single values: sizes and their units, numbers, UTF-8.
+ * test_config_field.c - single values: sizes and their units, numbers, names, UTF-8.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -173,6 +173,40 @@ static void text_must_be_utf8(void **state)
 	}
 }
 
+static const struct config_field name = {.type = FIELD_NAME, .max = 5};
+
+static const struct {
+	const char *text;
+	const char *sentence; /* NULL: fine */
+} names[] = {
+	{"a", NULL},
+	{" ~!\"\\", NULL},
+	{"12345", NULL},
+	{"", "the value is empty"},
+	{"123456", "'123456' is 6 bytes long: at most 5 are possible"},
+	{"ab\x7f", "byte 3 is not printable ASCII"},
+	{"\x1f", "byte 1 is not printable ASCII"},
+	{"a\n", "byte 2 is not printable ASCII"},
+	{"a\xc3\xa9", "byte 2 is not printable ASCII"},
+};
+
+static void name_is_short_and_printable(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		struct error err = {0};
+		char *value = strdup("old");
+		const char *want = names[i].sentence ? "old" : names[i].text;
+		int r = field_parse(&name, &value, names[i].text, &err);
+
+		if (r != (names[i].sentence ? -EINVAL : 0) ||
+		    strcmp(err.text, names[i].sentence ?: "") != 0)
+			fail_msg("row %zu: %d, \"%s\"", i, r, err.text);
+		assert_string_equal(value, want);
+		field_free(&name, &value);
+		assert_null(value);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -180,6 +214,7 @@ int main(void)
 		cmocka_unit_test(field_names_mistakes),
 		cmocka_unit_test(size_is_written_without_loss),
 		cmocka_unit_test(text_must_be_utf8),
+		cmocka_unit_test(name_is_short_and_printable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

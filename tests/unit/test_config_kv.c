@@ -15,7 +15,7 @@
 struct disk {
 	char *path;
 	bool ro, direct;
-	unsigned int queues;
+	unsigned int queues, cache;
 	uint64_t given;
 };
 
@@ -27,6 +27,8 @@ static int keep_given(void *value, uint64_t given, struct error *err)
 	return disk->direct && !disk->ro ? error_set(err, EINVAL, "direct needs ro") : 0;
 }
 
+static const char *const caches[] = {"none", "write"};
+
 static const struct config_field fields[] = {
 	{.name = "path", .arg = "FILE", .type = FIELD_PATH, .offset = offsetof(struct disk, path)},
 	{.name = "ro", .type = FIELD_BOOL, .offset = offsetof(struct disk, ro)},
@@ -37,14 +39,23 @@ static const struct config_field fields[] = {
 	 .min = 1,
 	 .max = 8,
 	 .offset = offsetof(struct disk, queues)},
+	{.name = "cache",
+	 .type = FIELD_ENUM,
+	 .names = caches,
+	 .names_n = ARRAY_SIZE(caches),
+	 .offset = offsetof(struct disk, cache)},
 };
 
-static const struct config_field composite = {
-	.name = "disk",
-	.type = FIELD_COMPOSITE,
+static const struct config_composite composite = {
 	.fields = fields,
 	.fields_n = ARRAY_SIZE(fields),
 	.settle = keep_given,
+};
+
+/* The switches alone: the first field is one. */
+static const struct config_composite switches = {
+	.fields = fields + 1,
+	.fields_n = 2,
 };
 
 static const struct {
@@ -55,8 +66,8 @@ static const struct {
 	{"first key left out", "a.img", {.path = (char[]) {"a.img"}, .given = 1}},
 	{"first key given", "path=a.img", {.path = (char[]) {"a.img"}, .given = 1}},
 	{"first key later", "ro=off,path=a", {.path = (char[]) {"a"}, .given = 3}},
-	{"all", "a,ro=on,direct=true,queues=8", {(char[]) {"a"}, true, true, 8, 15}},
-	{"bare booleans", "a,ro,direct", {(char[]) {"a"}, true, true, 0, 7}},
+	{"all", "a,ro=on,direct=true,queues=8,cache=write", {(char[]) {"a"}, true, true, 8, 1, 31}},
+	{"bare booleans", "a,ro,direct", {(char[]) {"a"}, true, true, 0, 0, 7}},
 	{"bare boolean in front", "ro,path=a", {.path = (char[]) {"a"}, .ro = true, .given = 3}},
 	{"yes and no", "a,ro=yes,direct=no", {.path = (char[]) {"a"}, .ro = true, .given = 7}},
 	{"false", "a,ro=false", {.path = (char[]) {"a"}, .given = 3}},
@@ -77,9 +88,31 @@ static void kv_reads_values(void **state)
 			fail_msg("%s: %s", good[i].name, err.text);
 		if (strcmp(got.path, want->path) != 0 || got.ro != want->ro ||
 		    got.direct != want->direct || got.queues != want->queues ||
-		    got.given != want->given)
+		    got.cache != want->cache || got.given != want->given)
 			fail_msg("%s: read wrongly", good[i].name);
 		free(got.path);
+	}
+}
+
+static const struct {
+	const char *text;
+	bool ro, direct;
+} switched[] = {
+	{"ro", true, false},
+	{"ro=off,direct", false, true},
+	{"direct=on,ro=on", true, true},
+};
+
+static void kv_reads_switches_by_name(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(switched); i++) {
+		struct error err = {0};
+		struct disk disk = {0};
+
+		if (kv_parse(&switches, &disk, switched[i].text, &err) < 0)
+			fail_msg("%s: %s", switched[i].text, err.text);
+		assert_int_equal(disk.ro, switched[i].ro);
+		assert_int_equal(disk.direct, switched[i].direct);
 	}
 }
 
@@ -95,6 +128,7 @@ static const struct {
 	{"comma at the end", "a,", "there is nothing next to a comma"},
 	{"two commas", "a,,ro", "there is nothing next to a comma"},
 	{"key without value", "a,queues", "queues lacks a value: queues=N"},
+	{"names without value", "a,cache", "cache lacks a value: cache=none|write"},
 	{"value out of range", "a,queues=9", "queues: 9 is too large: it must be from 1 to 8"},
 	{"garbage behind a value", "a,queues=2;", "queues: '2;' is not a whole number"},
 	{"no boolean", "a,ro=maybe", "ro: 'maybe' is neither on nor off"},
@@ -102,10 +136,11 @@ static const struct {
 	{"key twice", "a,ro,ro=off", "ro is given twice"},
 	{"first key twice", "a,path=b", "path is given twice"},
 	{"near key", "a,dirct",
-	 "unknown key dirct: did you mean direct? The others are path, ro, queues"},
-	{"far key", "a,readonly", "unknown key readonly: there are path, ro, direct, queues"},
+	 "unknown key dirct: did you mean direct? The others are path, ro, queues, cache"},
+	{"far key", "a,readonly",
+	 "unknown key readonly: there are path, ro, direct, queues, cache"},
 	{"key with a blank", "a, ro",
-	 "unknown key  ro: did you mean ro? The others are path, direct, queues"},
+	 "unknown key  ro: did you mean ro? The others are path, direct, queues, cache"},
 	{"backslash at the end", "a\\",
 	 "a backslash that is meant as such is written twice, a comma is written \\,"},
 	{"unknown escape", "path=C:\\n",
@@ -126,11 +161,27 @@ static void kv_names_mistakes(void **state)
 	}
 }
 
+static void kv_refuses_a_switch_without_its_name(void **state)
+{
+	static const char *const words[] = {"on", "off", "off,direct"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		struct error err = {0};
+		struct disk disk = {0};
+
+		assert_int_equal(kv_parse(&switches, &disk, words[i], &err), -EINVAL);
+		if (strncmp(err.text, "unknown key o", 13) != 0)
+			fail_msg("%s: \"%s\"", words[i], err.text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(kv_reads_values),
+		cmocka_unit_test(kv_reads_switches_by_name),
 		cmocka_unit_test(kv_names_mistakes),
+		cmocka_unit_test(kv_refuses_a_switch_without_its_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

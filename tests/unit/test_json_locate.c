@@ -14,50 +14,79 @@
 static const struct {
 	const char *name;
 	const char *text;
-	const char *path[3]; /* up to NULL */
+	struct json_step path[3];
+	size_t n;
 	enum json_part part;
 	size_t offset;
 } cases[] = {
-	{"the whole", " \n{}", {NULL}, JSON_PART_VALUE, 2},
-	{"key", "{ \"a\" : 1}", {"a"}, JSON_PART_KEY, 2},
-	{"value", "{ \"a\" : 1}", {"a"}, JSON_PART_VALUE, 8},
-	{"behind a string", "{\"b\": \"}\\\"a\\\\\", \"a\": 1}", {"a"}, JSON_PART_KEY, 16},
-	{"behind an object", "{\"b\": {\"a\": [\"]\"]}, \"a\": 1}", {"a"}, JSON_PART_VALUE, 25},
-	{"behind an array", "{\"b\": [{\"a\": 2}, []], \"a\": 1}", {"a"}, JSON_PART_VALUE, 27},
-	{"behind words", "{\"b\": true, \"c\": -1e5, \"a\": 1}", {"a"}, JSON_PART_VALUE, 28},
+	{"the whole", " \n{}", {{NULL}}, 0, JSON_PART_VALUE, 2},
+	{"key", "{ \"a\" : 1}", {{"a"}}, 1, JSON_PART_KEY, 2},
+	{"value", "{ \"a\" : 1}", {{"a"}}, 1, JSON_PART_VALUE, 8},
+	{"behind a string", "{\"b\": \"}\\\"a\\\\\", \"a\": 1}", {{"a"}}, 1, JSON_PART_KEY, 16},
+	{"behind an object",
+	 "{\"b\": {\"a\": [\"]\"]}, \"a\": 1}",
+	 {{"a"}},
+	 1,
+	 JSON_PART_VALUE,
+	 25},
+	{"behind an array", "{\"b\": [{\"a\": 2}, []], \"a\": 1}", {{"a"}}, 1, JSON_PART_VALUE, 27},
+	{"behind words", "{\"b\": true, \"c\": -1e5, \"a\": 1}", {{"a"}}, 1, JSON_PART_VALUE, 28},
 	{"inside",
 	 "{\"b\": {\"a\": 1}, \"a\": {\"c\": 2, \"b\": 3}}",
-	 {"a", "b"},
+	 {{"a"}, {"b"}},
+	 2,
 	 JSON_PART_VALUE,
 	 35},
-	{"inside, key", "{\"a\":{\"b\":3}}", {"a", "b"}, JSON_PART_KEY, 6},
-	{"no such key", "{\"a\": 1}", {"b"}, JSON_PART_KEY, 0},
-	{"no such key inside", "{\"a\": {\"c\": 1}}", {"a", "b"}, JSON_PART_KEY, 6},
-	{"not an object", "{\"a\": 1}", {"a", "b"}, JSON_PART_VALUE, 6},
-	{"prefix of a key", "{\"ab\": 1, \"a\": 2}", {"a"}, JSON_PART_KEY, 10},
-	{"key is a prefix", "{\"a\": 1, \"ab\": 2}", {"ab"}, JSON_PART_KEY, 9},
-	{"empty key", "{\"a\": 1, \"\": 2}", {""}, JSON_PART_VALUE, 13},
-	{"escaped letter", "{\"\\u0041\": 1}", {"A"}, JSON_PART_VALUE, 11},
+	{"inside, key", "{\"a\":{\"b\":3}}", {{"a"}, {"b"}}, 2, JSON_PART_KEY, 6},
+	{"no such key", "{\"a\": 1}", {{"b"}}, 1, JSON_PART_KEY, 0},
+	{"no such key inside", "{\"a\": {\"c\": 1}}", {{"a"}, {"b"}}, 2, JSON_PART_KEY, 6},
+	{"not an object", "{\"a\": 1}", {{"a"}, {"b"}}, 2, JSON_PART_VALUE, 6},
+	{"prefix of a key", "{\"ab\": 1, \"a\": 2}", {{"a"}}, 1, JSON_PART_KEY, 10},
+	{"key is a prefix", "{\"a\": 1, \"ab\": 2}", {{"ab"}}, 1, JSON_PART_KEY, 9},
+	{"empty key", "{\"a\": 1, \"\": 2}", {{""}}, 1, JSON_PART_VALUE, 13},
+	{"escaped letter", "{\"\\u0041\": 1}", {{"A"}}, 1, JSON_PART_VALUE, 11},
 	{"escapes",
 	 "{\"\\\"\\\\\\/\\b\\f\\n\\r\\t\": 1}",
-	 {"\"\\/\b\f\n\r\t"},
+	 {{"\"\\/\b\f\n\r\t"}},
+	 1,
 	 JSON_PART_VALUE,
 	 21},
-	{"two bytes", "{\"\\u00e9\": 1}", {"\xc3\xa9"}, JSON_PART_VALUE, 11},
-	{"three bytes", "{\"\\u20AC\": 1}", {"\xe2\x82\xac"}, JSON_PART_VALUE, 11},
-	{"surrogates", "{\"\\ud83d\\uDE00x\": 1}", {"\xf0\x9f\x98\x80x"}, JSON_PART_VALUE, 18},
-	{"other escaped key", "{\"\\u0042\": 1, \"A\": 2}", {"A"}, JSON_PART_KEY, 14},
+	{"two bytes", "{\"\\u00e9\": 1}", {{"\xc3\xa9"}}, 1, JSON_PART_VALUE, 11},
+	{"three bytes", "{\"\\u20AC\": 1}", {{"\xe2\x82\xac"}}, 1, JSON_PART_VALUE, 11},
+	{"surrogates", "{\"\\ud83d\\uDE00x\": 1}", {{"\xf0\x9f\x98\x80x"}}, 1, JSON_PART_VALUE, 18},
+	{"other escaped key", "{\"\\u0042\": 1, \"A\": 2}", {{"A"}}, 1, JSON_PART_KEY, 14},
+	{"first element", "[ 5, 6]", {{NULL, 0}}, 1, JSON_PART_VALUE, 2},
+	{"element is its own key", "[5, 6]", {{NULL, 1}}, 1, JSON_PART_KEY, 4},
+	{"element behind others",
+	 "[[1, 2], {\"a\": [3]}, \"],\", true , 6]",
+	 {{NULL, 4}},
+	 1,
+	 JSON_PART_VALUE,
+	 34},
+	{"key in an element",
+	 "{\"a\": [{\"b\": 1}, {\"c\": 2, \"b\": 3}]}",
+	 {{"a"}, {NULL, 1}, {"b"}},
+	 3,
+	 JSON_PART_VALUE,
+	 31},
+	{"element of an element",
+	 "[[], [1, 2, 3]]",
+	 {{NULL, 1}, {NULL, 2}},
+	 2,
+	 JSON_PART_VALUE,
+	 12},
+	{"no such element", "{\"a\": [1, 2]}", {{"a"}, {NULL, 2}}, 2, JSON_PART_VALUE, 6},
+	{"element of nothing", "{\"a\": []}", {{"a"}, {NULL, 0}}, 2, JSON_PART_VALUE, 6},
+	{"element of an object", "{\"a\": {\"b\": 1}}", {{"a"}, {NULL, 0}}, 2, JSON_PART_VALUE, 6},
+	{"key of an array", "{\"a\": [\"b\", 1]}", {{"a"}, {"b"}}, 2, JSON_PART_VALUE, 6},
 };
 
 static void locate_finds_paths(void **state)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		size_t n = 0, offset;
+		size_t offset = json_locate(cases[i].text, strlen(cases[i].text), cases[i].path,
+					    cases[i].n, cases[i].part);
 
-		while (cases[i].path[n])
-			n++;
-		offset = json_locate(cases[i].text, strlen(cases[i].text), cases[i].path, n,
-				     cases[i].part);
 		if (offset != cases[i].offset)
 			fail_msg("%s: %zu", cases[i].name, offset);
 	}
@@ -67,15 +96,16 @@ static void locate_finds_paths(void **state)
 static void locate_stays_inside(void **state)
 {
 	static const char text[] =
-		" {\"\\ud83d\\ude00\\\\\" : {\"b\\\"\" : [1, {}]}, \"a\": {\"b\": 2}}";
-	const char *const path[] = {"a", "b"};
+		" {\"\\ud83d\\ude00\\\\\" : {\"b\\\"\" : [1, {}]}, \"a\": {\"b\": [2, 3]}}";
+	const struct json_step path[] = {{"a"}, {"b"}, {NULL, 1}};
 
 	for (size_t len = 0; len < sizeof(text); len++) {
 		char *part = malloc(len);
 
 		assert_true(part || len == 0);
 		memcpy(part, text, len);
-		assert_in_range(json_locate(part, len, path, 2, JSON_PART_VALUE), 0, len);
+		assert_in_range(json_locate(part, len, path, ARRAY_SIZE(path), JSON_PART_VALUE), 0,
+				len);
 		free(part);
 	}
 }
