@@ -25,6 +25,12 @@ size_t arch_memory_layout(uint64_t size, struct gmem_region layout[GMEM_REGIONS_
  */
 size_t arch_memory_map(const struct gmem *gmem, struct memmap_entry map[MEMMAP_MAX]);
 
+/*
+ * arch_virtio_mmio - where the machine has room for virtio-mmio device @index.
+ * Return: true and *@at with an interrupt line of its own; false if no line is left.
+ */
+bool arch_virtio_mmio(unsigned int index, struct acpi_mmio *at);
+
 /* arch_has_virtualization - the processor that this runs on has VT-x or AMD-V, or passes it on. */
 bool arch_has_virtualization(void);
 

@@ -3,13 +3,15 @@
  * loop.h - an event loop of one thread: wait for file descriptors, timers and other threads.
  *
  * Two implementations behind this contract: loop_uring.c (a restricted io_uring) and loop_epoll.c
- * (where io_uring is off). A loop belongs to the thread that runs it: every function but
- * loop_post() and loop_stop() is called from that thread, or before loop_run(). Callbacks run on
+ * (where io_uring is off). A loop belongs to the thread that runs it: every function that does not
+ * say "any thread" is called from that thread, or while loop_run() does not run. Callbacks run on
  * it, one at a time, and may call any function of this contract but loop_run() and loop_free():
  * they may remove any watch, their own included, and free its owner.
  */
 #ifndef VMM_LOOP_H
 #define VMM_LOOP_H
+
+#include <sys/uio.h>
 
 #include "base.h"
 #include "error.h"
@@ -22,14 +24,23 @@ enum loop_kind {
 	LOOP_EPOLL,
 };
 
+/* What a loop can be asked for beyond watching: an io_uring admits nothing else later. */
+#define LOOP_FILE_IO 1u /* loop_io_submit() */
+
 /*
  * loop_new - make a loop.
+ * @ops: of LOOP_FILE_IO, or 0.
  * Return: 0 and *@out, owned by the caller; or -errno and a sentence: -ENOSYS or -EPERM where
  * io_uring is forced and off, with what to do about it.
  */
-int loop_new(struct loop **out, enum loop_kind kind, struct error *err);
+int loop_new(struct loop **out, enum loop_kind kind, unsigned int ops, struct error *err);
 
-/* loop_free - release; watches and posts that are still there are dropped uncalled. NULL is fine.
+/*
+ * loop_free - release; watches and posts that are still there are dropped uncalled. File operations
+ * in flight are cancelled and waited for, so that their memory is free to go; they are not called
+ * either. With one in flight only the thread that ran the loop can do that (loop_thread.h sees to
+ * it). An operation that the host does not finish is waited for, with a warning every few seconds:
+ * it could still write to its memory. NULL is fine.
  */
 void loop_free(struct loop *loop);
 
@@ -51,9 +62,9 @@ struct loop_watch {
  * loop_watch_add - call @fn each time that @fd becomes ready.
  * @events: of POLLIN, POLLOUT, POLLPRI; POLLERR and POLLHUP are always reported.
  * Edge-triggered: after a call, @fn is called again only when new readiness arrives, so it must
- * take everything there is (read until EAGAIN, or once for an eventfd or a timerfd). What is
- * ready already when the watch is added is reported. A call may come for what an earlier call has
- * taken, so @fd does not block.
+ * take everything there is (read until EAGAIN, or once for a timerfd). Of an eventfd nothing need
+ * be taken: each write to it is new readiness. What is ready already when the watch is added is
+ * reported. A call may come for what an earlier call has taken, so @fd does not block.
  * A descriptor that cannot be polled (a regular file, /dev/null) counts as always ready: @events
  * are reported once.
  * Return: 0; -EBUSY (this watch is active); -EEXIST (another watch has this @fd; a dup() of it may
@@ -115,6 +126,62 @@ struct loop_post {
  * freed. What is posted while the loop does not run is called when it does.
  */
 void loop_post(struct loop *loop, struct loop_post *post, void (*fn)(struct loop_post *post));
+
+/* loop_is_mine - may the calling thread use the loop: it runs it, or nobody does? Any thread. */
+bool loop_is_mine(const struct loop *loop);
+
+/*
+ * loop_signal - add 1 to eventfd @fd, soon: with everything else that this loop hands to the kernel
+ * before it waits again or loop_run() returns, which makes it cheaper than write(2). @fd does not
+ * block and stays open until then. Whoever sees the signal sees all memory written before it; file
+ * operations submitted before may come after it.
+ */
+void loop_signal(struct loop *loop, int fd);
+
+enum loop_io_op {
+	LOOP_IO_READ,	  /* preadv(2) */
+	LOOP_IO_WRITE,	  /* pwritev(2) */
+	LOOP_IO_SYNC,	  /* fdatasync(2) */
+	LOOP_IO_ALLOCATE, /* fallocate(2) with .mode, .offset, .len */
+};
+
+/*
+ * struct loop_io - one operation on a file or block device. Embedded in its owner, at one address
+ * from loop_io_submit() until .fn is called. All members but the private ones are the owner's.
+ */
+struct loop_io {
+	enum loop_io_op op;
+	int fd;			 /* borrowed; not O_NONBLOCK */
+	int mode;		 /* FALLOC_FL_ */
+	unsigned int iov_n;	 /* at most IOV_MAX */
+	const struct iovec *iov; /* borrowed until .fn */
+	uint64_t offset, len;	 /* bytes, up to INT64_MAX; .len only for LOOP_IO_ALLOCATE */
+	/* @result: bytes, 0 for SYNC and ALLOCATE, or -errno. May be fewer than asked for. */
+	void (*fn)(struct loop_io *io, int64_t result);
+	/* private */
+	struct loop_io *next, *prev;
+	struct loop *loop;
+	int64_t result;
+	unsigned int state;
+};
+
+/*
+ * loop_io_submit - start @io, without waiting for anything; @io->fn is called once, from the loop,
+ * never from here, and may submit again or free @io. By io_uring, or by a few threads where the
+ * loop is an epoll one. Any number may be in flight; they are carried out in any order.
+ * The loop was made with LOOP_FILE_IO. Return: 0; -errno (no thread; -ECANCELED after
+ * loop_thread_stop()) and @io->fn is not called.
+ */
+int loop_io_submit(struct loop *loop, struct loop_io *io);
+
+/*
+ * loop_io_cancel - ask for an early end of @io, which is in flight: @io->fn is called as ever,
+ * later, with -ECANCELED if nothing was done. What has begun on a file mostly goes on to its end.
+ */
+void loop_io_cancel(struct loop *loop, struct loop_io *io);
+
+/* loop_io_pending - operations in flight: submitted, and .fn not called. */
+unsigned int loop_io_pending(const struct loop *loop);
 
 /*
  * loop_run - serve events until loop_stop(). The calling thread becomes the loop's: it alone may

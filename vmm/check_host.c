@@ -19,7 +19,7 @@ static void report_loop(void)
 	struct error err = {0};
 	struct loop *loop = NULL;
 
-	if (loop_new(&loop, LOOP_URING, &err) == 0)
+	if (loop_new(&loop, LOOP_URING, 0, &err) == 0)
 		printf("io_uring: works\n");
 	else
 		printf("io_uring: off, epoll is used instead: %s\n", err.text);

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * loop.c - the event loop, but for waiting: the table of watches, timers, posts from other threads.
+ * loop.c - the event loop, but for waiting: the table of watches, timers, posts from other threads,
+ * the count of file operations.
  *
- * Waiting is done by loop_uring.c or loop_epoll.c, see loop_impl.h. One eventfd wakes the loop for
- * all that does not come from a file descriptor. See loop.h for threads.
+ * Waiting and file operations are done by loop_uring.c or loop_epoll.c, see loop_impl.h. One
+ * eventfd wakes the loop for all that does not come from a file descriptor. See loop.h for threads.
  */
 #include "loop.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -20,21 +22,27 @@
 #define SLOTS_MIN 16
 #define NS_PER_S  UINT64_C(1000000000)
 
-_unused_ static bool on_thread(const struct loop *loop)
+/* Its address stands for the calling thread. */
+static _Thread_local char self;
+
+bool loop_is_mine(const struct loop *loop)
 {
-	return !loop->running || pthread_equal(loop->thread, pthread_self());
+	const void *runner = atomic_load_explicit(&loop->runner, memory_order_acquire);
+
+	return !runner || runner == &self;
 }
 
 /* The slots. */
 
 uint64_t loop_slot_id(const struct loop *loop, const struct loop_slot *slot)
 {
-	return (uint64_t)slot->generation << 32 | (uint64_t)(slot - loop->slots);
+	/* Even: loop_uring.c has other uses for odd numbers. */
+	return (uint64_t)slot->generation << 32 | (uint64_t)(slot - loop->slots) * 2;
 }
 
 struct loop_slot *loop_slot_find(const struct loop *loop, uint64_t id)
 {
-	uint32_t index = (uint32_t)id;
+	uint32_t index = (uint32_t)id / 2;
 	struct loop_slot *slot;
 
 	if (index >= loop->slots_n)
@@ -107,7 +115,7 @@ static int watch_start(struct loop *loop, struct loop_watch *watch, int fd, uint
 	bool fresh;
 	int r;
 
-	assert(on_thread(loop));
+	assert(loop_is_mine(loop));
 	assert((events & ~(uint32_t)(POLLIN | POLLOUT | POLLPRI)) == 0);
 	if (watch->id)
 		return -EBUSY;
@@ -156,7 +164,7 @@ void loop_watch_remove(struct loop *loop, struct loop_watch *watch)
 {
 	struct loop_slot *slot;
 
-	assert(on_thread(loop));
+	assert(loop_is_mine(loop));
 	if (!watch->id)
 		return;
 	slot = loop_slot_find(loop, watch->id);
@@ -278,6 +286,70 @@ static void serve_posts(struct loop *loop)
 	}
 }
 
+/* File operations. */
+
+void loop_signal(struct loop *loop, int fd)
+{
+	assert(loop_is_mine(loop));
+	/* What is queued while the loop does not run could outlive the descriptor. */
+	if (loop->ops->signal && atomic_load_explicit(&loop->runner, memory_order_relaxed))
+		loop->ops->signal(loop, fd);
+	else
+		(void)eventfd_write(fd, 1);
+}
+
+int loop_io_submit(struct loop *loop, struct loop_io *io)
+{
+	int r;
+
+	assert(loop_is_mine(loop) && loop->file_io);
+	assert(io->iov_n <= IOV_MAX && io->offset <= INT64_MAX && io->len <= INT64_MAX);
+	if (loop->drained)
+		return -ECANCELED;
+	io->loop = loop;
+	r = loop->ops->io_submit(loop, io);
+	if (r == 0)
+		loop->io_pending++;
+	return r;
+}
+
+void loop_io_cancel(struct loop *loop, struct loop_io *io)
+{
+	assert(loop_is_mine(loop) && io->loop == loop);
+	if (!loop->drained)
+		loop->ops->io_cancel(loop, io);
+}
+
+unsigned int loop_io_pending(const struct loop *loop)
+{
+	return loop->io_pending;
+}
+
+void loop_io_finish(struct loop *loop, struct loop_io *io, int64_t result)
+{
+	loop->io_pending--;
+	io->loop = NULL;
+	io->fn(io, result);
+}
+
+void loop_io_drain(struct loop *loop)
+{
+	assert(loop_is_mine(loop));
+	assert(loop->io_pending == 0 || !loop->owner || loop->owner == &self);
+	/* Also if nothing is in flight: a thread may still be about to write to the eventfd. */
+	if (loop->file_io)
+		loop->ops->io_drain(loop);
+	loop->io_pending = 0;
+	loop->drained = true;
+}
+
+void loop_io_report_wait(unsigned int n)
+{
+	log_warning("waiting for %u file operations that the host does not finish (is a file "
+		    "server gone?); kill -KILL ends vmm without them",
+		    n);
+}
+
 /* The eventfd is never read: each write is an edge of its own, whatever the count. */
 static void woken(struct loop_watch *watch, uint32_t events)
 {
@@ -309,19 +381,19 @@ int loop_complete(struct loop **out, struct loop *loop, struct error *err)
 	return 0;
 }
 
-int loop_new(struct loop **out, enum loop_kind kind, struct error *err)
+int loop_new(struct loop **out, enum loop_kind kind, unsigned int ops, struct error *err)
 {
 	struct loop *loop;
 	struct error why;
 	int r;
 
 	if (kind == LOOP_EPOLL) {
-		r = loop_epoll_new(&loop, err);
+		r = loop_epoll_new(&loop, ops, err);
 	} else {
-		r = loop_uring_new(&loop, 0, kind == LOOP_URING ? err : &why);
+		r = loop_uring_new(&loop, ops, 0, kind == LOOP_URING ? err : &why);
 		if (r < 0 && kind == LOOP_AUTO) {
 			log_debug("event loop over epoll: %s", why.text);
-			r = loop_epoll_new(&loop, err);
+			r = loop_epoll_new(&loop, ops, err);
 		}
 	}
 	return r < 0 ? r : loop_complete(out, loop, err);
@@ -331,7 +403,8 @@ void loop_free(struct loop *loop)
 {
 	if (!loop)
 		return;
-	assert(!loop->running);
+	assert(!atomic_load(&loop->runner));
+	loop_io_drain(loop);
 	if (loop->wake_fd >= 0)
 		close(loop->wake_fd);
 	free(loop->slots);
@@ -347,13 +420,16 @@ int loop_run(struct loop *loop)
 {
 	int r;
 
-	assert(!loop->running);
-	loop->thread = pthread_self();
-	loop->running = true;
+	assert(!atomic_load(&loop->runner) && !loop->drained);
+	assert(!loop->owner || loop->owner == &self);
+	loop->owner = &self;
+	atomic_store_explicit(&loop->runner, &self, memory_order_release);
 	r = loop->ops->start(loop);
 	while (r == 0 && !atomic_exchange(&loop->stop, false))
 		r = loop->ops->turn(loop);
-	loop->running = false;
+	if (loop->ops->flush)
+		loop->ops->flush(loop);
+	atomic_store_explicit(&loop->runner, NULL, memory_order_release);
 	return r;
 }
 

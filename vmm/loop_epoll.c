@@ -3,19 +3,21 @@
  * loop_epoll.c - the event loop's waiting over epoll(7), for hosts where io_uring is off.
  *
  * Adds are edge-triggered; a once-watch is level-triggered and switched off by its first event.
- * The loop's thread.
+ * File operations go to threads, see loop_io_pool.h. The loop's thread.
  */
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
 
 #include "loop_impl.h"
+#include "loop_io_pool.h"
 
 #define EVENTS_MAX 32 /* fetched in one turn; the others come in the next */
 
 struct epoll_loop {
 	struct loop loop;
 	int fd;
+	struct loop_io_pool *pool; /* NULL without LOOP_FILE_IO */
 };
 
 static struct epoll_loop *epoll_loop(struct loop *loop)
@@ -62,11 +64,27 @@ static int turn(struct loop *loop)
 	return 0;
 }
 
+static int io_submit(struct loop *loop, struct loop_io *io)
+{
+	return loop_io_pool_submit(epoll_loop(loop)->pool, io);
+}
+
+static void io_cancel(struct loop *loop, struct loop_io *io)
+{
+	loop_io_pool_cancel(epoll_loop(loop)->pool, io);
+}
+
+static void io_drain(struct loop *loop)
+{
+	loop_io_pool_drain(epoll_loop(loop)->pool);
+}
+
 static void epoll_free(struct loop *loop)
 {
 	struct epoll_loop *epoll = epoll_loop(loop);
 
-	close(epoll->fd);
+	loop_io_pool_free(epoll->pool);
+	closep(&epoll->fd);
 	free(epoll);
 }
 
@@ -77,20 +95,27 @@ static const struct loop_ops epoll_ops = {
 	.arm = arm,
 	.disarm = disarm,
 	.turn = turn,
+	.io_submit = io_submit,
+	.io_cancel = io_cancel,
+	.io_drain = io_drain,
 };
 
-int loop_epoll_new(struct loop **out, struct error *err)
+int loop_epoll_new(struct loop **out, unsigned int ops, struct error *err)
 {
 	struct epoll_loop *epoll = calloc(1, sizeof(*epoll));
+	int r = 0;
 
 	if (!epoll)
 		return error_set(err, ENOMEM, "out of memory");
 	epoll->loop.ops = &epoll_ops;
+	epoll->loop.file_io = ops & LOOP_FILE_IO;
 	epoll->fd = epoll_create1(EPOLL_CLOEXEC);
-	if (epoll->fd < 0) {
-		int r = error_set(err, errno, "cannot create an epoll set: %s", strerror(errno));
-
-		free(epoll);
+	if (epoll->fd < 0)
+		r = error_set(err, errno, "cannot create an epoll set: %s", strerror(errno));
+	else if (epoll->loop.file_io && loop_io_pool_new(&epoll->pool, &epoll->loop) < 0)
+		r = error_set(err, ENOMEM, "out of memory");
+	if (r < 0) {
+		epoll_free(&epoll->loop);
 		return r;
 	}
 	*out = &epoll->loop;

@@ -2,25 +2,16 @@
 /*
  * loop_uring.c - the event loop's waiting over io_uring: one io_uring_enter() a turn.
  *
- * Watches are POLL_ADD requests, of many completions for an add and of one for a once-watch. The
- * ring is made disabled, restricted to the opcodes in use (seccomp does not see what goes through
- * a ring), and enabled by the thread that runs the loop, which alone may submit from then on. The
- * only file that includes liburing.
+ * Watches are POLL_ADD requests, of many completions for an add and of one for a once-watch.
+ * loop_uring_setup.c makes the ring, disabled at first; it is enabled by the thread that runs the
+ * loop, which alone may submit from then on. File operations are in loop_uring_io.c.
  */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <liburing.h>
 #include <poll.h>
-#include <string.h>
 
-#include "loop_impl.h"
-
-/* One page for the submission queue, one for all the rest. */
-#define ENTRIES 64
-
-/* This id stands for no slot, nor do those of loop_uring_try(): no generation is 0. */
-#define ID_REMOVE 0
+#include "loop_uring.h"
 
 enum slot_state {
 	SLOT_IDLE,     /* not with the kernel, and nothing to do about it */
@@ -29,19 +20,6 @@ enum slot_state {
 	SLOT_ARMED,
 	SLOT_PROBED,
 };
-
-struct uring_loop {
-	struct loop loop;
-	struct io_uring ring;
-	bool enabled;
-	unsigned int todo; /* slots in SLOT_TO_ARM or SLOT_TO_PROBE */
-	uint32_t trials;   /* of loop_uring_try() */
-};
-
-static struct uring_loop *uring_loop(struct loop *loop)
-{
-	return container_of(loop, struct uring_loop, loop);
-}
 
 static bool is_todo(uint8_t state)
 {
@@ -55,12 +33,18 @@ static void set_state(struct uring_loop *uring, struct loop_slot *slot, enum slo
 	uring->todo += is_todo(slot->state);
 }
 
-/* Room for @n requests, by submitting what is queued if need be. */
-static bool make_room(struct uring_loop *uring, unsigned int n)
+bool loop_uring_make_room(struct uring_loop *uring, unsigned int n)
 {
 	if (io_uring_sq_space_left(&uring->ring) < n)
 		(void)io_uring_submit(&uring->ring);
 	return io_uring_sq_space_left(&uring->ring) >= n;
+}
+
+void loop_uring_silence(const struct uring_loop *uring, struct io_uring_sqe *sqe)
+{
+	io_uring_sqe_set_data64(sqe, LOOP_URING_NOBODY);
+	if (uring->ring.features & IORING_FEAT_CQE_SKIP)
+		io_uring_sqe_set_flags(sqe, IOSQE_CQE_SKIP_SUCCESS);
 }
 
 static void queue_remove(struct uring_loop *uring, uint64_t id)
@@ -68,7 +52,7 @@ static void queue_remove(struct uring_loop *uring, uint64_t id)
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->ring);
 
 	io_uring_prep_poll_remove(sqe, id);
-	io_uring_sqe_set_data64(sqe, ID_REMOVE);
+	loop_uring_silence(uring, sqe);
 }
 
 static void queue_poll(struct uring_loop *uring, const struct loop_slot *slot, uint32_t events,
@@ -103,7 +87,7 @@ static void queue_todo(struct uring_loop *uring)
 
 		if (!slot->watch || !is_todo(slot->state))
 			continue;
-		if (!make_room(uring, 2))
+		if (!loop_uring_make_room(uring, 2))
 			return;
 		if (slot->state == SLOT_TO_ARM) {
 			queue_poll(uring, slot, slot->watch->events, slot->multi);
@@ -131,7 +115,8 @@ static void disarm(struct loop *loop, struct loop_slot *slot, uint64_t id)
 	struct uring_loop *uring = uring_loop(loop);
 
 	/* Without room the poll lives on until the ring goes, and its events are dropped. */
-	if ((slot->state == SLOT_ARMED || slot->state == SLOT_PROBED) && make_room(uring, 1))
+	if ((slot->state == SLOT_ARMED || slot->state == SLOT_PROBED) &&
+	    loop_uring_make_room(uring, 1))
 		queue_remove(uring, id);
 	set_state(uring, slot, SLOT_IDLE);
 }
@@ -161,7 +146,7 @@ static void complete(struct uring_loop *uring, uint64_t id, int res, bool more)
 		events = res == -EBADF ? POLLNVAL : POLLERR;
 	}
 	if (slot->once && events) {
-		if (more && make_room(uring, 1))
+		if (more && loop_uring_make_room(uring, 1))
 			queue_remove(uring, id);
 		state = SLOT_IDLE;
 	} else if (slot->once && !more) {
@@ -177,30 +162,36 @@ static void complete(struct uring_loop *uring, uint64_t id, int res, bool more)
 static int turn(struct loop *loop)
 {
 	struct uring_loop *uring = uring_loop(loop);
-	struct io_uring_cqe *cqe;
-	unsigned int n;
+	bool busy;
 	int r;
 
 	queue_todo(uring);
-	r = io_uring_submit_and_wait(&uring->ring, uring->todo ? 0 : 1);
+	busy = loop_uring_io_begin(uring) || uring->todo > 0;
+	r = io_uring_submit_and_wait(&uring->ring, busy ? 0 : 1);
 	/* Completions that wait for room come with the next call. */
 	if (r < 0 && r != -EINTR && r != -EBUSY && r != -EAGAIN)
 		return r;
 	/* What is completed from now on is for the next turn. */
-	for (n = io_uring_cq_ready(&uring->ring); n > 0; n--) {
-		uint64_t id;
-		int res;
-		bool more;
+	for (unsigned int n = io_uring_cq_ready(&uring->ring); n > 0; n--) {
+		struct io_uring_cqe cqe;
 
-		if (io_uring_peek_cqe(&uring->ring, &cqe) < 0)
+		if (!loop_uring_take(uring, &cqe))
 			break;
-		id = io_uring_cqe_get_data64(cqe);
-		res = cqe->res;
-		more = cqe->flags & IORING_CQE_F_MORE;
-		io_uring_cqe_seen(&uring->ring, cqe);
-		complete(uring, id, res, more);
+		if (cqe.user_data & LOOP_URING_IO)
+			loop_uring_io_complete(uring, cqe.user_data, cqe.res);
+		else
+			complete(uring, cqe.user_data, cqe.res, cqe.flags & IORING_CQE_F_MORE);
 	}
+	loop_uring_io_end(uring);
 	return 0;
+}
+
+static void flush(struct loop *loop)
+{
+	struct uring_loop *uring = uring_loop(loop);
+
+	if (uring->enabled && io_uring_sq_ready(&uring->ring) > 0)
+		(void)io_uring_submit(&uring->ring);
 }
 
 static int start(struct loop *loop)
@@ -232,97 +223,14 @@ static const struct loop_ops uring_ops = {
 	.arm = arm,
 	.disarm = disarm,
 	.turn = turn,
+	.flush = flush,
+	.signal = loop_uring_signal,
+	.io_submit = loop_uring_io_submit,
+	.io_cancel = loop_uring_io_cancel,
+	.io_drain = loop_uring_io_drain,
 };
 
-static char read_disabled(void)
-{
-	_cleanup_(closep) int fd = open("/proc/sys/kernel/io_uring_disabled", O_RDONLY | O_CLOEXEC);
-	char c = '0';
-
-	if (fd < 0 || read(fd, &c, 1) != 1)
-		return '0';
-	return c;
-}
-
-/* The sentence for a ring that cannot be had. */
-static int refuse(int code, struct error *err)
-{
-	switch (code) {
-	case ENOSYS:
-		return error_set(
-			err, code,
-			"io_uring is missing: this kernel is built without CONFIG_IO_URING, "
-			"or a seccomp filter hides io_uring_setup; allow it there, or use "
-			"--loop epoll");
-	case EINVAL:
-		return error_set(err, ENOSYS,
-				 "io_uring of this kernel is too old: Linux 5.13 or newer is "
-				 "needed, or use --loop epoll");
-	case EPERM:
-	case EACCES:
-		if (read_disabled() == '1')
-			return error_set(
-				err, EPERM,
-				"io_uring is off for this user (kernel.io_uring_disabled is "
-				"1): run 'sysctl kernel.io_uring_disabled=0', or join the "
-				"group kernel.io_uring_group, or use --loop epoll");
-		if (read_disabled() == '2')
-			return error_set(
-				err, EPERM,
-				"io_uring is off on this host (kernel.io_uring_disabled is "
-				"2): run 'sysctl kernel.io_uring_disabled=0', or use "
-				"--loop epoll");
-		return error_set(err, EPERM,
-				 "io_uring is forbidden to this process by a seccomp filter or a "
-				 "security module, as in many containers: allow io_uring_setup, "
-				 "io_uring_register and io_uring_enter there, or use --loop epoll");
-	default:
-		return error_set(err, code, "cannot set up io_uring: %s; --loop epoll does without",
-				 strerror(code));
-	}
-}
-
-#define FLAGS (IORING_SETUP_R_DISABLED | IORING_SETUP_CLAMP)
-
-/* Newest first; an older kernel answers EINVAL and gets one less. */
-static const unsigned int optional_flags[] = {
-	IORING_SETUP_DEFER_TASKRUN, /* Linux 6.1 */
-	IORING_SETUP_SINGLE_ISSUER, /* 6.0; DEFER_TASKRUN needs it */
-	IORING_SETUP_COOP_TASKRUN,  /* 5.19 */
-	IORING_SETUP_SUBMIT_ALL,    /* 5.18 */
-};
-_Static_assert(ARRAY_SIZE(optional_flags) == LOOP_URING_RUNGS - 1, "one rung without any");
-
-static int setup(struct io_uring *ring, unsigned int rung)
-{
-	/* No registering beyond this, no SQE flag. */
-	const struct io_uring_restriction restrictions[] = {
-		{.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_POLL_ADD},
-		{.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_POLL_REMOVE},
-	};
-	unsigned int flags = FLAGS;
-	int r;
-
-	for (size_t i = rung; i < ARRAY_SIZE(optional_flags); i++)
-		flags |= optional_flags[i];
-	r = io_uring_queue_init(ENTRIES, ring, flags);
-	for (; r == -EINVAL && rung < ARRAY_SIZE(optional_flags); rung++) {
-		flags &= ~optional_flags[rung];
-		r = io_uring_queue_init(ENTRIES, ring, flags);
-	}
-	if (r < 0)
-		return r;
-	/* Polls of many completions came with the kernel that has this feature (5.13). */
-	r = -EINVAL;
-	if (ring->features & IORING_FEAT_RSRC_TAGS)
-		r = io_uring_register((unsigned int)ring->ring_fd, IORING_REGISTER_RESTRICTIONS,
-				      restrictions, ARRAY_SIZE(restrictions));
-	if (r < 0)
-		io_uring_queue_exit(ring);
-	return r;
-}
-
-int loop_uring_new(struct loop **out, unsigned int rung, struct error *err)
+int loop_uring_new(struct loop **out, unsigned int ops, unsigned int rung, struct error *err)
 {
 	struct uring_loop *uring = calloc(1, sizeof(*uring));
 	int r;
@@ -330,10 +238,11 @@ int loop_uring_new(struct loop **out, unsigned int rung, struct error *err)
 	if (!uring)
 		return error_set(err, ENOMEM, "out of memory");
 	uring->loop.ops = &uring_ops;
-	r = setup(&uring->ring, rung);
+	uring->loop.file_io = ops & LOOP_FILE_IO;
+	r = loop_uring_setup(&uring->ring, ops, rung, err);
 	if (r < 0) {
 		free(uring);
-		return refuse(-r, err);
+		return r;
 	}
 	*out = &uring->loop;
 	return 0;
@@ -343,22 +252,25 @@ int loop_uring_try(struct loop *loop, uint8_t opcode, uint8_t flags)
 {
 	struct uring_loop *uring = uring_loop(loop);
 	struct io_uring_sqe *sqe;
-	struct io_uring_cqe *cqes[2 * ENTRIES];
-	unsigned int n;
+	struct io_uring_cqe *cqe;
+	unsigned int head;
 	uint64_t id;
 
 	assert(loop->ops == &uring_ops);
-	if (!make_room(uring, 1))
+	if (!loop_uring_make_room(uring, 1))
 		return -EAGAIN;
-	id = ++uring->trials;
+	id = ++uring->trials * 2;
 	sqe = io_uring_get_sqe(&uring->ring);
 	io_uring_prep_rw(opcode, sqe, -1, NULL, 0, 0);
 	io_uring_sqe_set_flags(sqe, flags);
 	io_uring_sqe_set_data64(sqe, id);
-	(void)io_uring_submit_and_wait(&uring->ring, 1);
-	n = io_uring_peek_batch_cqe(&uring->ring, cqes, ARRAY_SIZE(cqes));
-	for (unsigned int i = 0; i < n; i++)
-		if (io_uring_cqe_get_data64(cqes[i]) == id)
-			return cqes[i]->res;
-	return -EAGAIN;
+	for (;;) {
+		const unsigned int there = io_uring_cq_ready(&uring->ring);
+
+		if (io_uring_submit_and_wait(&uring->ring, there + 1) < 0)
+			return -EAGAIN;
+		/* Left in place for the next turn, which drops it. */
+		io_uring_for_each_cqe(&uring->ring, head,
+				      cqe) if (io_uring_cqe_get_data64(cqe) == id) return cqe->res;
+	}
 }

@@ -6,7 +6,7 @@
 
 #include "loop_impl.h"
 
-int loop_uring_new(struct loop **out, unsigned int rung, struct error *err)
+int loop_uring_new(struct loop **out, unsigned int ops, unsigned int rung, struct error *err)
 {
 	return error_set(err, ENOSYS,
 			 "this vmm was built without io_uring: use --loop epoll, or build it with "

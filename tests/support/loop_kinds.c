@@ -31,7 +31,7 @@ bool kind_select(int argc, char **argv)
 	rung = strcmp(kind, "uring-plain") == 0 ? LOOP_URING_RUNGS - 1 : 0;
 	if (!uring)
 		return true;
-	if (loop_new(&loop, LOOP_URING, &err) == 0) {
+	if (loop_new(&loop, LOOP_URING, 0, &err) == 0) {
 		loop_free(loop);
 		return true;
 	}
@@ -39,19 +39,29 @@ bool kind_select(int argc, char **argv)
 	return false;
 }
 
-struct loop *kind_loop(void)
+enum loop_kind kind_chosen(void)
+{
+	return uring ? LOOP_URING : LOOP_EPOLL;
+}
+
+struct loop *kind_loop_for(unsigned int ops)
 {
 	struct loop *loop;
 	struct error err;
 	int r;
 
-	r = uring ? loop_uring_new(&loop, rung, &err) : loop_epoll_new(&loop, &err);
+	r = uring ? loop_uring_new(&loop, ops, rung, &err) : loop_epoll_new(&loop, ops, &err);
 	if (r == 0)
 		r = loop_complete(&loop, loop, &err);
 	if (r < 0)
 		fail_msg("%s", err.text);
 	assert_string_equal(loop_name(loop), uring ? "io_uring" : "epoll");
 	return loop;
+}
+
+struct loop *kind_loop(void)
+{
+	return kind_loop_for(0);
 }
 
 struct settling {

@@ -16,8 +16,14 @@
  */
 bool kind_select(int argc, char **argv);
 
+/* kind_chosen - as loop_new() wants it. */
+enum loop_kind kind_chosen(void);
+
 /* kind_loop - a new loop of the chosen kind; fails the test if there is none. */
 struct loop *kind_loop(void);
+
+/* kind_loop_for - one that can do @ops (LOOP_FILE_IO). */
+struct loop *kind_loop_for(unsigned int ops);
 
 /*
  * settle - run @loop until all events that are there have been served, and no longer. It does not

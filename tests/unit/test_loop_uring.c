@@ -54,7 +54,8 @@ static void try_everything(struct loop_post *post)
 
 	for (unsigned int i = 0; i < IORING_OP_LAST; i++)
 		trial->opcodes[i] = loop_uring_try(trial->loop, (uint8_t)i, 0);
-	for (unsigned int i = 0; i < ARRAY_SIZE(trial->flags); i++)
+	/* IOSQE_IO_DRAIN late: though refused, it holds back what comes after it. */
+	for (unsigned int i = ARRAY_SIZE(trial->flags); i-- > 0;)
 		trial->flags[i] =
 			loop_uring_try(trial->loop, IORING_OP_POLL_REMOVE, (uint8_t)(1U << i));
 	trial->registered =
@@ -64,34 +65,63 @@ static void try_everything(struct loop_post *post)
 	close(event);
 }
 
-static void ring_refuses_what_the_loop_does_not_use(void **state)
+/* What a loop may submit, and what the kernel says to it without a file or anything to remove. */
+static const struct permission {
+	uint8_t opcode;
+	bool file_io; /* only with LOOP_FILE_IO */
+	int result;
+} permissions[] = {
+	{IORING_OP_POLL_ADD, false, -EBADF},	 {IORING_OP_POLL_REMOVE, false, -ENOENT},
+	{IORING_OP_WRITE, false, -EBADF},	 {IORING_OP_READ, true, -EBADF},
+	{IORING_OP_READV, true, -EBADF},	 {IORING_OP_WRITEV, true, -EBADF},
+	{IORING_OP_FSYNC, true, -EBADF},	 {IORING_OP_FALLOCATE, true, -EBADF},
+	{IORING_OP_ASYNC_CANCEL, true, -ENOENT},
+};
+
+static int expected(unsigned int opcode, unsigned int ops)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(permissions); i++)
+		if (permissions[i].opcode == opcode && (!permissions[i].file_io || ops))
+			return permissions[i].result;
+	return -EACCES;
+}
+
+static void check_restrictions(unsigned int ops)
 {
 	for (unsigned int rung = 0; rung < LOOP_URING_RUNGS; rung++) {
 		struct trial trial = {.registered = 0};
 
-		assert_int_equal(loop_uring_new(&trial.loop, rung, NULL), 0);
+		assert_int_equal(loop_uring_new(&trial.loop, ops, rung, NULL), 0);
 		assert_int_equal(loop_complete(&trial.loop, trial.loop, NULL), 0);
 		loop_post(trial.loop, &trial.post, try_everything);
 		settle(trial.loop);
 		loop_free(trial.loop);
 		for (unsigned int i = 0; i < IORING_OP_LAST; i++) {
-			/* Allowed, hence answered: no such file, nothing to remove. */
-			int result = i == IORING_OP_POLL_ADD	  ? -EBADF
-				     : i == IORING_OP_POLL_REMOVE ? -ENOENT
-								  : -EACCES;
+			int result = expected(i, ops);
 
 			if (trial.opcodes[i] != result)
-				fail_msg("rung %u, opcode %u: %d instead of %d", rung, i,
-					 trial.opcodes[i], result);
+				fail_msg("ops %u, rung %u, opcode %u: %d instead of %d", ops, rung,
+					 i, trial.opcodes[i], result);
 		}
 		/* The kernel has other reasons of its own to refuse some: none for this opcode. */
 		for (unsigned int i = 0; i < ARRAY_SIZE(trial.flags); i++)
 			assert_true(trial.flags[i] == -EACCES || trial.flags[i] == -EOPNOTSUPP ||
-				    trial.flags[i] == -EINVAL);
+				    trial.flags[i] == -EINVAL || i == IOSQE_CQE_SKIP_SUCCESS_BIT);
 		assert_int_equal(trial.flags[IOSQE_IO_LINK_BIT], -EACCES);
-		assert_int_equal(trial.flags[IOSQE_CQE_SKIP_SUCCESS_BIT], -EACCES);
+		assert_int_equal(trial.flags[IOSQE_ASYNC_BIT], -EACCES);
+		assert_int_equal(trial.flags[IOSQE_FIXED_FILE_BIT], -EACCES);
 		assert_int_equal(trial.registered, -EACCES);
 	}
+}
+
+static void ring_refuses_what_the_loop_does_not_use(void **state)
+{
+	check_restrictions(0);
+}
+
+static void ring_refuses_what_is_no_file_operation(void **state)
+{
+	check_restrictions(LOOP_FILE_IO);
 }
 
 static void every_rung_serves_events(void **state)
@@ -101,7 +131,7 @@ static void every_rung_serves_events(void **state)
 		int fds[] = {new_eventfd(1), new_eventfd(0)};
 		struct loop *loop;
 
-		assert_int_equal(loop_uring_new(&loop, rung, NULL), 0);
+		assert_int_equal(loop_uring_new(&loop, 0, rung, NULL), 0);
 		assert_int_equal(loop_complete(&loop, loop, NULL), 0);
 		probe_add(loop, &lasting, fds[0], POLLIN);
 		probe_once(loop, &once, fds[1], POLLIN);
@@ -122,10 +152,10 @@ static void auto_takes_io_uring(void **state)
 {
 	struct loop *loop;
 
-	assert_int_equal(loop_new(&loop, LOOP_AUTO, NULL), 0);
+	assert_int_equal(loop_new(&loop, LOOP_AUTO, 0, NULL), 0);
 	assert_string_equal(loop_name(loop), "io_uring");
 	loop_free(loop);
-	assert_int_equal(loop_new(&loop, LOOP_EPOLL, NULL), 0);
+	assert_int_equal(loop_new(&loop, LOOP_EPOLL, 0, NULL), 0);
 	assert_string_equal(loop_name(loop), "epoll");
 	loop_free(loop);
 }
@@ -166,7 +196,7 @@ static const char *refused(const struct refusal *refusal)
 
 	if (!forbid(refusal->number, refusal->code))
 		return "no seccomp";
-	if (loop_new(&loop, LOOP_URING, &err) != refusal->result)
+	if (loop_new(&loop, LOOP_URING, 0, &err) != refusal->result)
 		return "wrong errno";
 	/* With EPERM the switch is suspected first, if this host has touched it. */
 	if (!strstr(err.text, refusal->says) &&
@@ -174,7 +204,7 @@ static const char *refused(const struct refusal *refusal)
 		return err.text;
 	if (!strstr(err.text, "--loop epoll"))
 		return err.text;
-	if (loop_new(&loop, LOOP_AUTO, NULL) != 0)
+	if (loop_new(&loop, LOOP_AUTO, 0, NULL) != 0)
 		return "no fallback";
 	if (strcmp(loop_name(loop), "epoll") != 0)
 		return "fallback to something else";
@@ -219,6 +249,7 @@ int main(int argc, char **argv)
 	char *uring[] = {argv[0], (char[]) {"uring"}, NULL};
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ring_refuses_what_the_loop_does_not_use),
+		cmocka_unit_test(ring_refuses_what_is_no_file_operation),
 		cmocka_unit_test(every_rung_serves_events),
 		cmocka_unit_test(auto_takes_io_uring),
 		cmocka_unit_test(host_without_io_uring),
