@@ -96,7 +96,7 @@ static void init(struct machine_under_test *m)
 	clock_ns = INT64_C(1700000000) * 1000000000;
 	log_set_level(LOG_LEVEL_ERROR);
 	if (!loop)
-		r = loop_new(&loop, LOOP_EPOLL, NULL);
+		r = loop_new(&loop, LOOP_EPOLL, 0, NULL);
 	fake_machine_init(&m->machine);
 	r = r ?: fake_irq_init(&m->irq);
 	r = r ?: bus_new(&m->bus, 64 * KIB);
