@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * chardev.c - the host's end of a serial line. See chardev.h.
+ * chardev.c - the host's end of a serial port or console: its life, what is read, the terminal.
+ * See chardev.h.
  *
  * Input is taken only while the guest has room for it, so that a pipe may feed a slow guest; a
  * terminal is always read, since the escape key must work on a guest that hangs, and what the
@@ -10,142 +11,34 @@
 #include "vmm/chardev.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <stdatomic.h>
 #include <string.h>
-#include <termios.h>
 
 #include "log.h"
-#include "vcpu.h"
+#include "vmm/chardev_impl.h"
 #include "vmm/terminal.h"
 
 #define ESCAPE_KEY	  0x01 /* Ctrl-A */
 #define BACKGROUND_ASK_NS UINT64_C(500000000)
 
-struct chardev {
-	struct loop *loop;
-	struct loop_watch watch;
-	struct loop_timer background; /* active while the terminal is somebody else's */
-	struct loop_post resume;
-	atomic_bool resume_posted;
-	const struct chardev_ops *ops;
-	void *owner;
-	int in;	   /* -1: no input */
-	int out;   /* -1: no output */
-	int slave; /* kept open, so that the pseudo-terminal survives its users */
-	bool terminal;
-	bool escaped;  /* the escape key was pressed */
-	bool may_drop; /* output that would block is lost */
-	bool own;      /* the descriptors are ours to close */
-	char path[64];
-};
+/* Calls from any thread. */
 
-static int open_stdio(struct chardev *chardev, struct error *err)
+static void post(struct chardev *chardev, struct chardev_post *post,
+		 void (*fn)(struct loop_post *post))
 {
-	chardev->in = STDIN_FILENO;
-	chardev->out = STDOUT_FILENO;
-	chardev->terminal = isatty(STDIN_FILENO);
-	return 0;
+	if (!atomic_exchange(&post->posted, true))
+		loop_post(chardev->loop, &post->post, fn);
 }
 
-static int open_file(struct chardev *chardev, const char *path, struct error *err)
+static struct chardev *posted(struct loop_post *post)
 {
-	/* Appends: the output of an earlier boot is not lost. */
-	chardev->out =
-		open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
-	if (chardev->out < 0 && errno == ENXIO)
-		return error_set(
-			err, ENXIO,
-			"serial file '%s' is a FIFO that nobody reads: start its reader first",
-			path);
-	if (chardev->out < 0 && errno == ENOSPC)
-		return error_set_host(err, ENOSPC, "serial file '%s': its disk is full", path);
-	if (chardev->out < 0)
-		return error_set(err, errno, "serial file '%s': %s", path, strerror(errno));
-	chardev->own = true;
-	/* Only the opening must not wait; a slow reader slows the guest. */
-	if (fcntl(chardev->out, F_SETFL, O_APPEND) < 0)
-		return error_set(err, errno, "serial file '%s': %s", path, strerror(errno));
-	return 0;
+	struct chardev_post *mine = container_of(post, struct chardev_post, post);
+
+	atomic_store(&mine->posted, false);
+	return mine->chardev;
 }
 
-static int open_pty(struct chardev *chardev, struct error *err)
-{
-	struct termios termios;
-
-	chardev->own = true;
-	chardev->may_drop = true;
-	chardev->in = chardev->out = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
-	if (chardev->in < 0)
-		return error_set_host(err, errno, "cannot make a pseudo-terminal: %s",
-				      strerror(errno));
-	if (grantpt(chardev->in) < 0 || unlockpt(chardev->in) < 0 ||
-	    ptsname_r(chardev->in, chardev->path, sizeof(chardev->path)) != 0)
-		return error_set_host(err, errno, "cannot set up a pseudo-terminal: %s",
-				      strerror(errno));
-	chardev->slave = open(chardev->path, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (chardev->slave < 0 || tcgetattr(chardev->slave, &termios) < 0)
-		return error_set_host(err, errno, "pseudo-terminal '%s': %s", chardev->path,
-				      strerror(errno));
-	/* Raw from the start: an echo would type the guest's output back into the guest. */
-	cfmakeraw(&termios);
-	if (tcsetattr(chardev->slave, TCSANOW, &termios) < 0)
-		return error_set_host(err, errno, "pseudo-terminal '%s': %s", chardev->path,
-				      strerror(errno));
-	return 0;
-}
-
-int chardev_new(struct chardev **out, const struct config_chardev *serial, struct loop *loop,
-		struct error *err)
-{
-	struct chardev *chardev = calloc(1, sizeof(*chardev));
-	int r = 0;
-
-	if (!chardev)
-		return error_set(err, ENOMEM, "out of memory");
-	chardev->loop = loop;
-	chardev->in = chardev->out = chardev->slave = -1;
-	switch (serial->kind) {
-	case CHARDEV_STDIO:
-		r = open_stdio(chardev, err);
-		break;
-	case CHARDEV_PTY:
-		r = open_pty(chardev, err);
-		break;
-	case CHARDEV_FILE:
-		r = open_file(chardev, serial->path, err);
-		break;
-	case CHARDEV_SOCKET:
-		r = error_set(err, EOPNOTSUPP, "'%s': sockets are not served yet", serial->path);
-		break;
-	case CHARDEV_OFF:
-		break;
-	}
-	if (r < 0) {
-		chardev_free(chardev);
-		return r;
-	}
-	*out = chardev;
-	return 0;
-}
-
-void chardev_free(struct chardev *chardev)
-{
-	if (!chardev)
-		return;
-	loop_watch_remove(chardev->loop, &chardev->watch);
-	loop_timer_clear(chardev->loop, &chardev->background);
-	if (chardev->terminal)
-		terminal_restore();
-	closep(&chardev->slave);
-	if (chardev->own) {
-		if (chardev->out != chardev->in)
-			closep(&chardev->out);
-		closep(&chardev->in);
-	}
-	free(chardev);
-}
+/* Input. */
 
 /* Takes the escape key and its command out of @data. Return: bytes left for the guest. */
 static size_t filter_escapes(struct chardev *chardev, uint8_t *data, size_t len)
@@ -163,80 +56,138 @@ static size_t filter_escapes(struct chardev *chardev, uint8_t *data, size_t len)
 			continue;
 		}
 		chardev->escaped = false;
-		if (c == 'x')
-			chardev->ops->quit(chardev->owner);
-		else if (c == 'a' || c == ESCAPE_KEY)
+		if (c == 'x') {
+			if (chardev->ops->quit)
+				chardev->ops->quit(chardev->owner);
+		} else if (c == 'a' || c == ESCAPE_KEY) {
 			data[kept++] = ESCAPE_KEY;
-		else
+		} else {
 			data[kept++] = c;
+		}
 	}
 	return kept;
 }
 
-static void arm(struct chardev *chardev);
+static void input_is_off(const struct chardev *chardev, int r)
+{
+	log_warning("%s input is off: %s", chardev->name, strerror(-r));
+}
+
 static int wait_for_foreground(struct chardev *chardev);
 
-static void input_is_off(int r)
+/* The other end has nothing more to say; a socket's client may still listen. */
+static void on_end(struct chardev *chardev, bool gone)
 {
-	log_warning("serial input is off: %s", strerror(-r));
+	chardev->ended = true;
+	if (chardev->socket && gone)
+		chardev_hangup(chardev);
+	else
+		chardev_read_on(chardev);
+}
+
+static void take(struct chardev *chardev, uint8_t *data, size_t len, size_t room)
+{
+	if (chardev->terminal)
+		len = filter_escapes(chardev, data, len);
+	if (len > 0)
+		chardev->ops->input(chardev->owner, data, MIN(len, room));
 }
 
 static void on_readable(struct loop_watch *watch, uint32_t events)
 {
-	struct chardev *chardev = container_of(watch, struct chardev, watch);
-	size_t room = chardev->ops->room(chardev->owner);
+	struct chardev *chardev = container_of(watch, struct chardev, reader);
+	const size_t room = chardev->ops->room(chardev->owner);
 	struct pollfd now = {.fd = chardev->in, .events = POLLIN};
 	uint8_t data[512];
 	ssize_t len;
 	int r;
 
+	if (!(chardev->reads & POLLIN)) {
+		/* A client has gone. What it wrote before is read when the guest has room. */
+		if (chardev->ended)
+			chardev_hangup(chardev);
+		return;
+	}
 	/* Another reader may have taken what there was, and the loop must not wait. */
 	if (poll(&now, 1, 0) == 0) {
-		arm(chardev);
+		chardev_read_on(chardev);
 		return;
 	}
 	len = read(chardev->in, data, chardev->terminal ? sizeof(data) : MIN(room, sizeof(data)));
-	if (len < 0 && errno == EIO && chardev->terminal) {
+	if (len > 0) {
+		take(chardev, data, (size_t)len, room);
+		chardev_read_on(chardev);
+	} else if (len < 0 && errno == EIO && chardev->terminal) {
 		/* We were put into the background without a word. */
 		r = wait_for_foreground(chardev);
 		if (r < 0)
-			input_is_off(r);
-		return;
+			input_is_off(chardev, r);
+	} else if (len < 0 && (errno == EAGAIN || errno == EINTR)) {
+		chardev_read_on(chardev);
+	} else {
+		on_end(chardev, len < 0 || now.revents & POLLHUP);
 	}
-	if (len < 0 && (errno == EAGAIN || errno == EINTR))
-		len = 0;
-	else if (len <= 0)
-		return; /* the other end is gone: no more input */
-	if (chardev->terminal)
-		len = (ssize_t)filter_escapes(chardev, data, (size_t)len);
-	if (len > 0)
-		chardev->ops->input(chardev->owner, data, MIN((size_t)len, room));
-	arm(chardev);
 }
 
-static void arm(struct chardev *chardev)
+/* Return: events to wait for. Even when it may not speak a client can be heard to leave. */
+static uint32_t wanted(const struct chardev *chardev)
 {
+	if (chardev->ended)
+		return 0;
+	return chardev->terminal || chardev->ops->room(chardev->owner) > 0 ? POLLIN : 0;
+}
+
+void chardev_read_on(struct chardev *chardev)
+{
+	const uint32_t events = chardev->in >= 0 ? wanted(chardev) : 0;
 	int r;
 
-	if (chardev->in < 0 || loop_watch_active(&chardev->watch))
+	if (loop_watch_active(&chardev->reader)) {
+		if (chardev->reads == events)
+			return;
+		loop_watch_remove(chardev->loop, &chardev->reader);
+	}
+	if (chardev->in < 0 || (!events && !chardev->socket))
 		return;
-	if (!chardev->terminal && chardev->ops->room(chardev->owner) == 0)
-		return; /* chardev_resume() will */
-	r = loop_watch_once(chardev->loop, &chardev->watch, chardev->in, POLLIN, on_readable);
+	chardev->reads = events;
+	r = loop_watch_once(chardev->loop, &chardev->reader, chardev->in, events, on_readable);
 	if (r < 0)
-		input_is_off(r);
+		input_is_off(chardev, r);
 }
 
-static void on_background_timer(struct loop_timer *timer)
+static void on_resume(struct loop_post *post)
 {
-	chardev_foreground(container_of(timer, struct chardev, background));
+	struct chardev *chardev = posted(post);
+
+	/* What is typed is read anyway. */
+	if (!chardev->terminal)
+		chardev_read_on(chardev);
 }
 
-static int wait_for_foreground(struct chardev *chardev)
+void chardev_resume(struct chardev *chardev)
 {
-	loop_watch_remove(chardev->loop, &chardev->watch);
-	return loop_timer_set(chardev->loop, &chardev->background, BACKGROUND_ASK_NS, 0,
-			      on_background_timer);
+	post(chardev, &chardev->resume, on_resume);
+}
+
+/* The terminal. */
+
+static void tell_size(struct chardev *chardev)
+{
+	uint16_t cols, rows;
+
+	if (chardev->screen >= 0 && chardev->ops->resized &&
+	    terminal_size(chardev->screen, &cols, &rows) == 0)
+		chardev->ops->resized(chardev->owner, cols, rows);
+}
+
+static void on_winch(struct loop_post *post)
+{
+	tell_size(posted(post));
+}
+
+void chardev_winch(struct chardev *chardev)
+{
+	post(chardev, &chardev->winch, on_winch);
 }
 
 /* Begin to read it, or to wait for it. Return: 0 or -errno. */
@@ -248,25 +199,105 @@ static int take_terminal(struct chardev *chardev)
 		return wait_for_foreground(chardev);
 	loop_timer_clear(chardev->loop, &chardev->background);
 	if (r > 0)
-		arm(chardev);
+		chardev_read_on(chardev);
 	return MIN(r, 0);
+}
+
+static void come_to_foreground(struct chardev *chardev)
+{
+	int r = chardev->terminal ? take_terminal(chardev) : 0;
+
+	if (r < 0)
+		input_is_off(chardev, r);
+	tell_size(chardev);
+}
+
+static void on_background_timer(struct loop_timer *timer)
+{
+	come_to_foreground(container_of(timer, struct chardev, background));
+}
+
+static int wait_for_foreground(struct chardev *chardev)
+{
+	loop_watch_remove(chardev->loop, &chardev->reader);
+	return loop_timer_set(chardev->loop, &chardev->background, BACKGROUND_ASK_NS, 0,
+			      on_background_timer);
+}
+
+static void on_foreground(struct loop_post *post)
+{
+	come_to_foreground(posted(post));
 }
 
 void chardev_foreground(struct chardev *chardev)
 {
-	int r;
+	post(chardev, &chardev->foreground, on_foreground);
+}
 
-	if (!chardev->terminal)
+/* Life. */
+
+int chardev_new(struct chardev **out, const char *name, const struct config_chardev *config,
+		struct loop *loop, struct error *err)
+{
+	struct chardev *chardev = calloc(1, sizeof(*chardev));
+	int r = 0;
+
+	if (!chardev)
+		return error_set(err, ENOMEM, "out of memory");
+	chardev->loop = loop;
+	chardev->name = name;
+	chardev->in = chardev->out = chardev->slave = chardev->screen = -1;
+	chardev->resume.chardev = chardev;
+	chardev->foreground.chardev = chardev;
+	chardev->winch.chardev = chardev;
+	pthread_mutex_init(&chardev->lock, NULL);
+	switch (config->kind) {
+	case CHARDEV_STDIO:
+		chardev_open_stdio(chardev);
+		break;
+	case CHARDEV_PTY:
+		r = chardev_open_pty(chardev, err);
+		break;
+	case CHARDEV_FILE:
+		r = chardev_open_file(chardev, config->path, err);
+		break;
+	case CHARDEV_SOCKET:
+		r = chardev_open_socket(chardev, config->path, err);
+		break;
+	case CHARDEV_OFF:
+		break;
+	}
+	if (r < 0) {
+		chardev_free(chardev);
+		return r;
+	}
+	*out = chardev;
+	return 0;
+}
+
+void chardev_free(struct chardev *chardev)
+{
+	if (!chardev)
 		return;
-	r = take_terminal(chardev);
-	if (r < 0)
-		input_is_off(r);
+	loop_watch_remove(chardev->loop, &chardev->reader);
+	loop_watch_remove(chardev->loop, &chardev->writer);
+	loop_timer_clear(chardev->loop, &chardev->background);
+	chardev_close_socket(chardev);
+	if (chardev->terminal)
+		terminal_restore();
+	closep(&chardev->slave);
+	if (chardev->own_in)
+		closep(&chardev->in);
+	if (chardev->own_out)
+		closep(&chardev->out);
+	pthread_mutex_destroy(&chardev->lock);
+	free(chardev);
 }
 
 int chardev_start(struct chardev *chardev, const struct chardev_ops *ops, void *owner,
 		  struct error *err)
 {
-	int r;
+	int r = 0;
 
 	chardev->ops = ops;
 	chardev->owner = owner;
@@ -275,42 +306,16 @@ int chardev_start(struct chardev *chardev, const struct chardev_ops *ops, void *
 		if (r < 0)
 			return error_set_host(err, -r, "cannot set up the terminal: %s",
 					      strerror(-r));
-		return 0;
+	} else if (chardev->socket) {
+		r = chardev_start_socket(chardev);
+		if (r < 0)
+			return error_set_host(err, -r, "cannot watch the %s socket: %s",
+					      chardev->name, strerror(-r));
+	} else {
+		chardev_read_on(chardev);
 	}
-	arm(chardev);
+	tell_size(chardev);
 	return 0;
-}
-
-void chardev_output(struct chardev *chardev, const uint8_t *data, size_t len)
-{
-	while (chardev->out >= 0 && len > 0 && !vcpu_stopping()) {
-		struct pollfd wait = {.fd = chardev->out, .events = POLLOUT};
-		ssize_t n = write(chardev->out, data, len);
-
-		if (n >= 0) {
-			data += n;
-			len -= (size_t)n;
-		} else if (errno == EAGAIN && !chardev->may_drop) {
-			poll(&wait, 1, -1); /* somebody made our standard output non-blocking */
-		} else if (errno != EINTR) {
-			return; /* the reader is gone; the guest must not suffer from it */
-		}
-	}
-}
-
-static void on_resume(struct loop_post *post)
-{
-	struct chardev *chardev = container_of(post, struct chardev, resume);
-
-	atomic_store(&chardev->resume_posted, false);
-	if (!chardev->terminal)
-		arm(chardev);
-}
-
-void chardev_resume(struct chardev *chardev)
-{
-	if (chardev->in >= 0 && !atomic_exchange(&chardev->resume_posted, true))
-		loop_post(chardev->loop, &chardev->resume, on_resume);
 }
 
 const char *chardev_path(const struct chardev *chardev)

@@ -23,7 +23,7 @@ static const int enders[] = {
 
 /* What signals_init() reads. */
 static const int requests[] = {
-	SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SIGTTIN, SIGTTOU,
+	SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SIGTTIN, SIGTTOU, SIGWINCH,
 };
 
 /* What a system call reports as well, to the one who can tell what to do. */
@@ -141,6 +141,10 @@ static void handle(struct signals *signals, uint32_t signal)
 		break;
 	case SIGCONT:
 		signals->ops->resumed(signals->owner);
+		break;
+	case SIGWINCH:
+		if (signals->ops->winch)
+			signals->ops->winch(signals->owner);
 		break;
 	}
 }

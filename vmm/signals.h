@@ -4,8 +4,8 @@
  *
  * While the machine is prepared, signals do what they do to any program. Once it runs, SIGTERM,
  * SIGINT and SIGHUP ask the guest to power off, SIGQUIT ends at once, SIGTSTP and SIGCONT give the
- * terminal back and take it again: these are blocked in all threads and read by the loop. What else
- * would end the process restores the terminal first.
+ * terminal back and take it again, SIGWINCH tells of its new size: these are blocked in all threads
+ * and read by the loop. What else would end the process restores the terminal first.
  */
 #ifndef VMM_SIGNALS_H
 #define VMM_SIGNALS_H
@@ -24,6 +24,7 @@ struct signals_ops {
 	void (*hangup)(void *owner);	/* SIGHUP, which shell and kernel may both send */
 	void (*quit)(void *owner);	/* SIGQUIT */
 	void (*resumed)(void *owner);	/* after a stop, or brought to the foreground */
+	void (*winch)(void *owner);	/* SIGWINCH; may be NULL */
 };
 
 struct signals {

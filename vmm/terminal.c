@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <sys/ioctl.h>
 #include <termios.h>
 
 #include "log.h"
@@ -55,6 +56,17 @@ int terminal_take(int fd)
 	}
 	log_set_raw(true);
 	return 1;
+}
+
+int terminal_size(int fd, uint16_t *cols, uint16_t *rows)
+{
+	struct winsize size;
+
+	if (ioctl(fd, TIOCGWINSZ, &size) < 0)
+		return -errno;
+	*cols = size.ws_col;
+	*rows = size.ws_row;
+	return 0;
 }
 
 void terminal_restore(void)

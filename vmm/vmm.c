@@ -29,6 +29,8 @@
 #include "vmm/config.h"
 #include "vmm/lifecycle.h"
 #include "vmm/signals.h"
+#include "vmm/virtio_devices.h"
+#include "vmm/virtio_slots.h"
 #include "vmm/vmm.h"
 
 /* The map of the machine and the registers of its devices say the same. */
@@ -56,6 +58,8 @@ struct vmm {
 	struct rtc *rtc;
 	struct acpi_pm *pm;
 	struct pvpanic *pvpanic;
+	struct virtio_slots *slots;
+	struct virtio_devices *devices;
 
 	struct boot_entry entry;
 	struct arch_cpuid *cpuid;
@@ -123,6 +127,14 @@ static void on_resumed(void *owner)
 	struct vmm *vmm = owner;
 
 	chardev_foreground(vmm->chardev);
+	virtio_devices_foreground(vmm->devices);
+}
+
+static void on_winch(void *owner)
+{
+	struct vmm *vmm = owner;
+
+	virtio_devices_winch(vmm->devices);
 }
 
 static const struct signals_ops signals_ops = {
@@ -130,6 +142,7 @@ static const struct signals_ops signals_ops = {
 	.hangup = on_hangup,
 	.quit = on_quit,
 	.resumed = on_resumed,
+	.winch = on_winch,
 };
 
 /* --- serial port: device and host's end --- */
@@ -177,7 +190,7 @@ static const struct chardev_ops chardev_ops = {
 
 static int make_control(struct vmm *vmm, bool hardware, struct error *err)
 {
-	int r = loop_new(&vmm->loop, vmm->config->loop, err);
+	int r = loop_new(&vmm->loop, vmm->config->loop, 0, err);
 
 	if (r < 0)
 		return r;
@@ -230,7 +243,7 @@ static int make_irqs(struct vmm *vmm, struct error *err)
 static int make_devices(struct vmm *vmm, struct error *err)
 {
 	struct machine *machine = &vmm->life.machine;
-	const bool serial = vmm->config->serial.kind != SERIAL_OFF;
+	const bool serial = vmm->config->serial.kind != CHARDEV_OFF;
 	int r = bus_new(&vmm->pio, 64 * KIB);
 
 	if (r == 0)
@@ -262,10 +275,22 @@ static int make_devices(struct vmm *vmm, struct error *err)
 	return 0;
 }
 
+static const struct virtio_devices_ops virtio_devices_ops = {
+	.quit = on_quit,
+};
+
+static int make_virtio(struct vmm *vmm, struct error *err)
+{
+	if (virtio_slots_new(&vmm->slots, vmm->vm, vmm->mmio) < 0)
+		return error_set(err, ENOMEM, "out of memory");
+	return virtio_devices_new(&vmm->devices, vmm->config, vmm->gmem, vmm->slots,
+				  &virtio_devices_ops, vmm, err);
+}
+
 /* Return: 0 and *@rsdp, which stays 0 without ACPI. */
 static int write_platform_tables(struct vmm *vmm, uint64_t *rsdp, struct error *err)
 {
-	const struct acpi_platform platform = {
+	struct acpi_platform platform = {
 		.cpus = vmm->config->cpus,
 		.lapic = MAP_LAPIC,
 		.ioapic = MAP_IOAPIC,
@@ -275,7 +300,7 @@ static int write_platform_tables(struct vmm *vmm, uint64_t *rsdp, struct error *
 		.reset_value = RESET_VALUE,
 		.event = PORT_EVENT,
 		.event_gsi = GSI_EVENT,
-		.serial = vmm->config->serial.kind != SERIAL_OFF,
+		.serial = vmm->config->serial.kind != CHARDEV_OFF,
 		.serial_port = PORT_SERIAL,
 		.serial_gsi = GSI_SERIAL,
 		.rtc_port = PORT_RTC,
@@ -284,6 +309,7 @@ static int write_platform_tables(struct vmm *vmm, uint64_t *rsdp, struct error *
 	};
 	int r = reset_vector_write(vmm->gmem, PORT_RESET, RESET_VALUE);
 
+	platform.virtio_n = virtio_slots_list(vmm->slots, &platform.virtio);
 	if (r < 0)
 		return error_set(err, -r, "cannot write the reset vector: %s", strerror(-r));
 	if (vmm->config->acpi)
@@ -297,6 +323,7 @@ static int write_platform_tables(struct vmm *vmm, uint64_t *rsdp, struct error *
 
 static int load_kernel(struct vmm *vmm, struct error *err)
 {
+	_cleanup_(freep) char *cmdline = NULL;
 	struct memmap_entry map[MEMMAP_MAX];
 	struct boot_request request = {
 		.kernel = vmm->config->kernel,
@@ -309,6 +336,12 @@ static int load_kernel(struct vmm *vmm, struct error *err)
 
 	if (r < 0)
 		return r;
+	if (!vmm->config->acpi) {
+		cmdline = virtio_slots_cmdline(vmm->slots, request.cmdline);
+		if (!cmdline)
+			return error_set(err, ENOMEM, "out of memory");
+		request.cmdline = cmdline;
+	}
 	return kernel_load(vmm->gmem, &request, &vmm->entry, err);
 }
 
@@ -348,10 +381,11 @@ static void log_startup_cost(void)
 
 static int start(struct vmm *vmm, struct error *err)
 {
-	int r = 0;
+	int r = virtio_devices_start(vmm->devices, err);
 
+	if (r < 0)
+		return r;
 	log_startup_cost();
-
 	lifecycle_set_vcpus(&vmm->life, vmm->vcpus, vmm->vcpus_n);
 	for (unsigned int i = 0; i < vmm->vcpus_n && r == 0; i++)
 		r = vcpu_start(vmm->vcpus[i]);
@@ -368,6 +402,9 @@ static void free_vmm(struct vmm *vmm)
 		vcpu_join(vmm->vcpus[i]);
 	for (unsigned int i = 0; i < vmm->vcpus_n; i++)
 		vcpu_free(vmm->vcpus[i]);
+	virtio_devices_stop(vmm->devices);
+	virtio_slots_free(vmm->slots);
+	virtio_devices_free(vmm->devices);
 	pvpanic_free(vmm->pvpanic);
 	acpi_pm_free(vmm->pm);
 	rtc_free(vmm->rtc);
@@ -388,11 +425,11 @@ static void free_vmm(struct vmm *vmm)
 	loop_free(vmm->loop);
 }
 
-/* Prints what went wrong. Return: @code. */
+/* Prints what went wrong. Return: @code, or EXIT_HOST if it is the host's fault. */
 static enum exit_code fail(const struct error *err, enum exit_code code)
 {
 	log_error("%s", err->text);
-	return code;
+	return err->host ? EXIT_HOST : code;
 }
 
 static enum exit_code make_and_run(struct vmm *vmm)
@@ -414,14 +451,16 @@ static enum exit_code make_and_run(struct vmm *vmm)
 	if (make_control(vmm, hardware, &err) < 0 || make_machine(vmm, &err) < 0 ||
 	    make_irqs(vmm, &err) < 0 || make_devices(vmm, &err) < 0)
 		return fail(&err, EXIT_HOST);
-	if (load_kernel(vmm, &err) < 0)
+	if (make_virtio(vmm, &err) < 0 || load_kernel(vmm, &err) < 0)
 		return fail(&err, EXIT_CONFIG);
 	if (make_vcpus(vmm, &err) < 0)
 		return fail(&err, EXIT_HOST);
-	if (chardev_new(&vmm->chardev, &vmm->config->serial, vmm->loop, &err) < 0)
+	if (chardev_new(&vmm->chardev, "serial", &vmm->config->serial, vmm->loop, &err) < 0)
 		return fail(&err, EXIT_CONFIG);
 	if (chardev_path(vmm->chardev))
 		fprintf(stderr, "vmm: serial port at %s\n", chardev_path(vmm->chardev));
+	/* Until here a signal ended vmm without more ado. */
+	signals_block();
 	if (chardev_start(vmm->chardev, &chardev_ops, vmm, &err) < 0 || start(vmm, &err) < 0)
 		return fail(&err, EXIT_HOST);
 	r = loop_run(vmm->loop);
@@ -446,7 +485,7 @@ enum exit_code vmm_run(const struct config *config)
 
 	if (config_check(config, &err) < 0)
 		return fail(&err, EXIT_CONFIG);
-	signals_block();
+	signals_prepare();
 	code = make_and_run(&vmm);
 	free_vmm(&vmm);
 	return code;
