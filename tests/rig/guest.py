@@ -6,6 +6,7 @@ import pty
 import re
 import select
 import signal
+import struct
 import subprocess
 import termios
 import time
@@ -16,8 +17,8 @@ from tap import Failure
 class Guest:
     """
     A running vmm. @words: its command line. @terminal: give it a pseudo-terminal as its
-    controlling terminal, standard input and output instead of pipes. What it prints, its log
-    included, collects in .text.
+    controlling terminal, standard input and output instead of pipes; a pair is that terminal's
+    rows and columns. What it prints, its log included, collects in .text.
     """
 
     def __init__(self, words, terminal=False):
@@ -26,6 +27,8 @@ class Guest:
         if terminal:
             self.output, self.terminal = pty.openpty()
             self.input = self.output
+            if terminal is not True:
+                self.set_window(*terminal)
             self.terminal_before = termios.tcgetattr(self.terminal)
             self.process = subprocess.Popen(
                 words, stdin=self.terminal, stdout=self.terminal, stderr=self.terminal,
@@ -74,6 +77,10 @@ class Guest:
     def terminal_is_as_before(self):
         """The terminal's settings are those from before vmm started."""
         return termios.tcgetattr(self.terminal) == self.terminal_before
+
+    def set_window(self, rows, columns):
+        """Change the size of the terminal's window, as its user would."""
+        fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("4H", rows, columns, 0, 0))
 
     def signal(self, number=signal.SIGTERM):
         self.process.send_signal(number)

@@ -52,6 +52,29 @@ wait_for_power_button() {
 	busybox sleep 1000000
 }
 
+# By loading its driver a disk appears, at some later moment.
+wait_for_disk() {
+	until [ -b /dev/vda ]; do
+		busybox sleep 0.1
+	done
+}
+
+enter_root() {
+	load_modules
+	wait_for_disk
+	# a console that a module drives is there only now
+	exec </dev/console >/dev/console 2>&1
+	busybox mkdir /new
+	if ! busybox mount -t ext4 /dev/vda /new; then
+		echo "vmm-guest: /dev/vda cannot be mounted"
+		return
+	fi
+	for folder in proc sys dev; do
+		busybox mount --move /$folder /new/$folder
+	done
+	exec busybox switch_root /new /sbin/init
+}
+
 echo "vmm-guest: init reached cpus=$(busybox nproc) memory_kib=$(memory_kib)" \
 	"memtotal_kib=$(memtotal_kib) kernel=$(busybox uname -r)"
 
@@ -82,6 +105,9 @@ powerbutton)
 	load_modules
 	wait_for_power_button
 	busybox poweroff -f
+	;;
+root)
+	enter_root
 	;;
 shell)
 	load_modules
