@@ -77,8 +77,8 @@ uint16_t vq_size_max(const struct vq *vq);
  * vq_start - go live with a ring in its initial state (2.6.1: after reset everything starts over).
  * The queue is stopped and drained.
  * Return: 0; -EINVAL (size 0, beyond the maximum, no power of two for split; misaligned area);
- * -EFAULT (an area outside RAM or wrapping); -ENOMEM. vq_error() says it in words. The queue is then broken:
- * vq_pop() fails.
+ * -EFAULT (an area outside RAM or wrapping); -ENOMEM. vq_error() says it in words. The queue is
+ * then broken: vq_pop() fails.
  */
 int vq_start(struct vq *vq, const struct vq_layout *layout);
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * memory.c - where RAM lies on x86_64, and what the firmware says of it.
+ * memory.c - where RAM and virtio-mmio devices lie on x86_64, and what the firmware says of it.
  *
  * RAM fills the addresses up to the hole below 4 GiB, in which the interrupt controllers and the
- * devices are, and goes on at 4 GiB.
+ * devices are, and goes on at 4 GiB. Devices have a page each, and each a pin of the I/O APIC that
+ * no legacy device has: edge-triggered lines cannot be shared.
  */
 #include <cpuid.h>
 #include <errno.h>
@@ -35,6 +36,28 @@ size_t arch_memory_map(const struct gmem *gmem, struct memmap_entry map[MEMMAP_M
 	for (size_t i = 1; i < n; i++)
 		map[at++] = (struct memmap_entry) {regions[i].gpa, regions[i].size, MEMMAP_RAM};
 	return at;
+}
+
+static bool is_legacy_line(uint32_t gsi)
+{
+	return gsi == GSI_KEYBOARD || gsi == GSI_SERIAL || gsi == GSI_RTC || gsi == GSI_EVENT;
+}
+
+bool arch_virtio_mmio(unsigned int index, struct acpi_mmio *at)
+{
+	unsigned int free_lines = 0;
+
+	for (uint32_t gsi = GSI_VIRTIO; gsi < GSI_IOAPIC_END; gsi++) {
+		if (is_legacy_line(gsi) || free_lines++ < index)
+			continue;
+		*at = (struct acpi_mmio) {
+			.base = MAP_VIRTIO_MMIO + index * MAP_VIRTIO_MMIO_SIZE,
+			.size = MAP_VIRTIO_MMIO_SIZE,
+			.gsi = gsi,
+		};
+		return true;
+	}
+	return false;
 }
 
 int arch_check_memory(const struct gmem *gmem, struct error *err)

@@ -26,13 +26,14 @@
 #define MAP_HIGH	 UINT64_C(0x100000) /* RAM without holes from here on */
 
 /* The hole below 4 GiB. RAM that does not fit under it goes on at 4 GiB. */
-#define MAP_HOLE	 UINT64_C(0xc0000000)
-#define MAP_VIRTIO_MMIO	 UINT64_C(0xd0000000) /* register files of virtio-mmio devices */
-#define MAP_IOAPIC	 UINT64_C(0xfec00000)
-#define MAP_LAPIC	 UINT64_C(0xfee00000)
-#define MAP_KVM_TSS	 UINT64_C(0xfffbd000) /* 3 pages that KVM needs on Intel, and one more */
-#define MAP_KVM_IDENTITY UINT64_C(0xfffbc000)
-#define MAP_HOLE_END	 UINT64_C(0x100000000)
+#define MAP_HOLE	     UINT64_C(0xc0000000)
+#define MAP_VIRTIO_MMIO	     UINT64_C(0xd0000000) /* register files of virtio-mmio devices */
+#define MAP_VIRTIO_MMIO_SIZE UINT64_C(0x1000)	  /* of each, one after the other */
+#define MAP_IOAPIC	     UINT64_C(0xfec00000)
+#define MAP_LAPIC	     UINT64_C(0xfee00000)
+#define MAP_KVM_TSS	     UINT64_C(0xfffbd000) /* 3 pages that KVM needs on Intel, and one more */
+#define MAP_KVM_IDENTITY     UINT64_C(0xfffbc000)
+#define MAP_HOLE_END	     UINT64_C(0x100000000)
 
 #define PORT_RTC	   0x70
 #define PORT_I8042	   0x60

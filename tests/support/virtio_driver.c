@@ -18,7 +18,7 @@
 
 #define RINGS	     UINT64_C(0x100000)
 #define RINGS_HIGH   (VIRTIO_DRIVER_MEMORY / 2)
-#define SETTLE_TURNS 40
+#define SETTLE_TURNS 16
 #define PATIENCE_MS  10000
 #define POLL_STEP_US 100
 
@@ -122,9 +122,9 @@ static void settle_turn(struct loop_post *post)
 {
 	struct settling *settling = container_of(post, struct settling, post);
 
-	if (settling->turns > 0)
-		settling->turns--;
-	if (settling->turns == 0 && loop_io_pending(settling->loop) == 0)
+	if (loop_io_pending(settling->loop) > 0)
+		settling->turns = SETTLE_TURNS;
+	if (settling->turns-- == 0)
 		loop_stop(settling->loop);
 	else
 		loop_post(settling->loop, post, settle_turn);
