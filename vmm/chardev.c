@@ -75,16 +75,6 @@ static void input_is_off(const struct chardev *chardev, int r)
 
 static int wait_for_foreground(struct chardev *chardev);
 
-/* The other end has nothing more to say; a socket's client may still listen. */
-static void on_end(struct chardev *chardev, bool gone)
-{
-	chardev->ended = true;
-	if (chardev->socket && gone)
-		chardev_hangup(chardev);
-	else
-		chardev_read_on(chardev);
-}
-
 static void take(struct chardev *chardev, uint8_t *data, size_t len, size_t room)
 {
 	if (chardev->terminal)
@@ -125,7 +115,9 @@ static void on_readable(struct loop_watch *watch, uint32_t events)
 	} else if (len < 0 && (errno == EAGAIN || errno == EINTR)) {
 		chardev_read_on(chardev);
 	} else {
-		on_end(chardev, len < 0 || now.revents & POLLHUP);
+		/* The other end has nothing more to say; a socket's client may still listen. */
+		chardev->ended = true;
+		chardev_read_on(chardev);
 	}
 }
 

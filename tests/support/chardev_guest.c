@@ -21,7 +21,10 @@
 
 static size_t room(void *owner)
 {
-	return ((struct chardev_guest *)owner)->room;
+	struct chardev_guest *guest = owner;
+
+	guest->asked++;
+	return guest->room;
 }
 
 static void input(void *owner, const uint8_t *data, size_t len)
@@ -128,6 +131,16 @@ void chardev_guest_count(struct chardev_guest *guest, const unsigned int *counte
 		settle(guest->loop);
 	while (*counter < n && wait_a_bit(&turn));
 	assert_int_equal(*counter, n);
+}
+
+void chardev_guest_rests(struct chardev_guest *guest)
+{
+	unsigned int before;
+
+	settle(guest->loop);
+	before = guest->asked;
+	settle(guest->loop);
+	assert_int_equal(guest->asked, before);
 }
 
 void chardev_guest_write(struct chardev_guest *guest, const char *text)

@@ -17,6 +17,7 @@ struct chardev_guest {
 	size_t room; /* bytes of input that are still taken */
 	uint8_t input[4096];
 	size_t input_n;
+	unsigned int asked;  /* calls of room() */
 	unsigned int readys; /* calls of output_ready(), quit() and resized() */
 	unsigned int quits;
 	unsigned int sizes;
@@ -40,6 +41,9 @@ void chardev_guest_input(struct chardev_guest *guest, const char *text);
 
 /* chardev_guest_count - wait until @counter, of this struct, is @n, and not more. */
 void chardev_guest_count(struct chardev_guest *guest, const unsigned int *counter, unsigned int n);
+
+/* chardev_guest_rests - nothing happens any more: what has ended is not looked at in a circle. */
+void chardev_guest_rests(struct chardev_guest *guest);
 
 /* chardev_guest_write - chardev_write() of a text, all of which is taken. */
 void chardev_guest_write(struct chardev_guest *guest, const char *text);

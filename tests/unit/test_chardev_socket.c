@@ -54,26 +54,34 @@ static struct chardev_guest *open_socket(struct fixture *fixture)
 	return &fixture->guest;
 }
 
-static int new_socket(const char *path, bool listens)
+static int bind_socket(const char *path, int type)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	if (type == SOCK_STREAM)
+		assert_int_equal(listen(fd, 1), 0);
+	return fd;
+}
+
+static int connect_socket(const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	assert_true(fd >= 0);
 	strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
-	if (listens) {
-		assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-		assert_int_equal(listen(fd, 1), 0);
-	} else {
-		assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	}
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	return fd;
 }
 
 /* A client that is being served. */
 static int connect_client(struct fixture *fixture)
 {
-	int fd = new_socket(fixture->path, false);
+	int fd = connect_socket(fixture->path);
 
 	settle(fixture->guest.loop);
 	return fd;
@@ -150,6 +158,7 @@ static void client_that_has_said_all_still_hears(void **state)
 	send_text(client, "all");
 	assert_int_equal(shutdown(client, SHUT_WR), 0);
 	chardev_guest_input(guest, "all");
+	chardev_guest_rests(guest);
 	chardev_guest_write(guest, "answer");
 	expect_text(client, "answer");
 	next = connect_client(fixture);
@@ -173,6 +182,7 @@ static void last_words_wait_for_room(void **state)
 	send_text(client, "abcdef");
 	chardev_guest_input(guest, "abc");
 	close(client);
+	chardev_guest_rests(guest);
 	chardev_guest_input(guest, "abc");
 	guest->room = 2;
 	chardev_resume(guest->chardev);
@@ -265,19 +275,36 @@ static void slow_client_holds_output_back(void **state)
 	close(client);
 }
 
+/* In whichever order the loop hears of it. */
 static void output_goes_on_when_a_slow_client_leaves(void **state)
 {
+	static const struct {
+		const char *name;
+		bool first; /* it says that it has said all */
+	} cases[] = {
+		{.name = "at once", .first = false},
+		{.name = "having said all", .first = true},
+	};
 	struct fixture *fixture = *state;
 	struct chardev_guest *guest = open_socket(fixture);
-	int client = connect_client(fixture);
+	int client;
 
-	chardev_guest_fill(guest);
-	close(client);
-	chardev_guest_count(guest, &guest->readys, 1);
-	chardev_guest_write(guest, "kept");
-	client = connect_client(fixture);
-	expect_text(client, "kept");
-	close(client);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		print_message("# %s\n", cases[i].name);
+		guest->readys = 0;
+		client = connect_client(fixture);
+		chardev_guest_fill(guest);
+		if (cases[i].first)
+			assert_int_equal(shutdown(client, SHUT_WR), 0);
+		chardev_guest_count(guest, &guest->readys, 0);
+		close(client);
+		chardev_guest_count(guest, &guest->readys, 1);
+		chardev_guest_write(guest, "kept");
+		client = connect_client(fixture);
+		expect_text(client, "kept");
+		close(client);
+		settle(guest->loop);
+	}
 }
 
 static void vcpu_waits_for_a_slow_client_or_for_none(void **state)
@@ -318,7 +345,7 @@ static void socket_is_removed_at_the_end_if_it_is_ours(void **state)
 
 	open_socket(fixture);
 	assert_int_equal(unlink(fixture->path), 0);
-	close(new_socket(fixture->path, true));
+	close(bind_socket(fixture->path, SOCK_STREAM));
 	chardev_guest_close(guest);
 	assert_int_equal(stat(fixture->path, &st), 0);
 }
@@ -328,7 +355,7 @@ static void stale_socket_is_replaced(void **state)
 	struct fixture *fixture = *state;
 	int client;
 
-	close(new_socket(fixture->path, true));
+	close(bind_socket(fixture->path, SOCK_STREAM));
 	open_socket(fixture);
 	client = connect_client(fixture);
 	chardev_guest_write(&fixture->guest, "new");
@@ -338,7 +365,7 @@ static void stale_socket_is_replaced(void **state)
 
 static void anything_else_at_the_path_is_refused_and_left(void **state)
 {
-	enum { NOTHING, REGULAR, FOLDER, LINK, LISTENER };
+	enum { REGULAR, FOLDER, LINK, LISTENER, RECEIVER };
 	static const struct {
 		const char *name;
 		int there;
@@ -348,11 +375,12 @@ static void anything_else_at_the_path_is_refused_and_left(void **state)
 		{"a folder", FOLDER, "there is something at that path already"},
 		{"a symbolic link", LINK, "there is something at that path already"},
 		{"a program that listens", LISTENER, "another program listens there"},
+		{"one that takes datagrams", RECEIVER, "another program listens there"},
 	};
 	struct fixture *fixture = *state;
 	struct stat before, after;
 	struct error err;
-	int listener = -1;
+	int owner = -1;
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		print_message("# %s\n", cases[i].name);
@@ -363,7 +391,8 @@ static void anything_else_at_the_path_is_refused_and_left(void **state)
 		else if (cases[i].there == LINK)
 			assert_int_equal(symlink("nowhere", fixture->path), 0);
 		else
-			listener = new_socket(fixture->path, true);
+			owner = bind_socket(fixture->path,
+					    cases[i].there == LISTENER ? SOCK_STREAM : SOCK_DGRAM);
 		assert_int_equal(lstat(fixture->path, &before), 0);
 		assert_true(chardev_guest_try(&fixture->guest, CHARDEV_SOCKET, fixture->path,
 					      &err) < 0);
@@ -374,8 +403,9 @@ static void anything_else_at_the_path_is_refused_and_left(void **state)
 		assert_int_equal(lstat(fixture->path, &after), 0);
 		assert_int_equal(before.st_ino, after.st_ino);
 		assert_int_equal(remove(fixture->path), 0);
+		closep(&owner);
+		owner = -1;
 	}
-	close(listener);
 }
 
 static void path_that_cannot_be_is_refused(void **state)

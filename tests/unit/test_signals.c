@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * test_signals.c - tests signals.c: how a process ends that crashes or is ended from outside, and
- * what it leaves behind. What the loop reads is tested with the whole program (tests/cli).
+ * what it leaves behind. What the loop reads is in test_signals_loop.c.
  */
 #include "vmm/signals.h"
 
@@ -224,8 +224,8 @@ static void *block(void *arg)
 /* In a thread, for the sake of the main thread's mask. */
 static void block_keeps_requests_for_the_loop(void **state)
 {
-	static const int kept[] = {SIGTERM, SIGINT,  SIGHUP,  SIGQUIT,
-				   SIGTSTP, SIGCONT, SIGTTIN, SIGTTOU};
+	static const int kept[] = {SIGTERM, SIGINT,  SIGHUP,  SIGQUIT, SIGTSTP,
+				   SIGCONT, SIGTTIN, SIGTTOU, SIGWINCH};
 	pthread_t thread;
 	sigset_t blocked;
 
