@@ -78,6 +78,19 @@ static int say_no_direct(const char *path, struct error *err)
 			 "disk '%s': its file system has no direct I/O: leave out direct", path);
 }
 
+/* Disks of this program claim a device, too; their lock tells them from a mount. */
+static int say_busy(const char *path, struct error *err)
+{
+	_cleanup_(closep) int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0 && disk_lock(fd, path, false, err) == -EBUSY)
+		return -EBUSY;
+	return error_set(err, EBUSY,
+			 "disk '%s' is in use by the host, which has mounted it or made it part of "
+			 "another device: free it, or add readonly",
+			 path);
+}
+
 static int say_open(const struct disk *disk, const char *path, int code, struct error *err)
 {
 	switch (code) {
@@ -94,10 +107,7 @@ static int say_open(const struct disk *disk, const char *path, int code, struct 
 			return say_no_direct(path, err);
 		break;
 	case EBUSY:
-		return error_set(err, code,
-				 "disk '%s' is in use by the host, which has mounted it or made it "
-				 "part of another device: free it, or add readonly",
-				 path);
+		return say_busy(path, err);
 	case ENOMEDIUM:
 		return error_set(err, code, "disk '%s' has no medium in it", path);
 	case ENXIO:

@@ -4,7 +4,6 @@ A guest whose root is on a disk, with a shell on its console that tests talk to:
 the initramfs of guest_image.py, the image of guest_root.py.
 """
 import pathlib
-import re
 import subprocess
 
 import guest_image

@@ -24,7 +24,7 @@ def descriptors(pid):
 
 def measure(pid, guest_kib):
     """The footprint of process @pid. A mapping of @guest_kib or more is the guest's memory."""
-    mappings = resident = 0
+    mappings = 0
     runs = []  # of mappings that touch and are of one kind: [end, kind, size, rss]
     for line in pathlib.Path(f"/proc/{pid}/smaps").read_text(encoding="ascii").splitlines():
         head = re.match(r"([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ \S+ *(.*)", line)

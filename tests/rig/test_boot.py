@@ -10,30 +10,15 @@ of vCPUs and sizes of memory, and every way in which a machine can end.
 With VMM_LONG set in the environment (./check --long): every kernel also as vmlinux, and every end
 with 1, 2 and 4 vCPUs.
 """
-import json
-import os
-import pathlib
 import signal
 import sys
-import tempfile
 
-import debian
 import guest_image
+import hosted
 import kernel
-import rig
 import tap
 from guest import Guest
-
-# The exit codes of vmm(1).
-POWER_OFF, RESET, PANIC, ENDED = 0, 32, 34, 38
-
-# Wall time under emulation varies; a boot takes about 5 s, 15 on a busy machine.
-BOOT_SECONDS = 240
-END_SECONDS = 120
-
-# An emulated host was seen to run nothing any more, once in some hundred boots of guests; why is
-# not known. More than that is a defect to look for.
-HANGS_MAX = 2
+from hosted import BOOT_SECONDS, END_SECONDS, ENDED, PANIC, POWER_OFF, RESET, vmm_path
 
 CPUS = (1, 2, 4)
 MEMORY = ("192M", "1G", "6G")
@@ -43,11 +28,6 @@ PARTS = {"cloud": ("6.12-cloud",), "stock": ("6.12", "6.1")}
 
 # What vmm keeps of the first MiB: the BIOS area, and the page before it.
 RESERVED_KIB = 1024
-
-
-def vmm_path():
-    build = os.environ.get("VMM_BUILD", rig.SOURCE / "build")
-    return pathlib.Path(build) / "vmm/vmm"
 
 
 class Machine:
@@ -151,15 +131,15 @@ def terminal_restored_after_fatal_signal(machine):
         tap.expect(guest.terminal_is_as_before(), "the terminal was not restored")
 
 
-def cases(descriptions):
+def cases(work):
     """Pairs of name and function, as tap.run() takes them."""
     found = []
 
     def add(name, function, *arguments):
         found.append((name, lambda: function(*arguments)))
 
-    long = bool(os.environ.get("VMM_LONG"))
-    for known in descriptions:
+    long = hosted.is_long()
+    for known in work["kernels"]:
         cloud = "cloud" in known["name"]
         for image in ("bzImage", "vmlinux") if cloud or long else ("bzImage",):
             for cpus in CPUS:
@@ -200,63 +180,9 @@ def describe(archive, name):
     }
 
 
-def inside(work):
-    """On the emulated host: run the cases from number work["first"] on, noting each in a file."""
-    note = pathlib.Path(work["note"])
-
-    def after_each(number, failed):
-        so_far = json.loads(note.read_text())
-        note.write_text(json.dumps([number, so_far[1] + failed]))
-
-    chosen = choose(work)
-    tap.run(chosen[work["first"] - 1:], work["first"], after_each)
-    return 0
-
-
-def choose(work):
-    return [case for case in cases(work["kernels"]) if work["text"] in case[0]]
-
-
-def outside(part, text):
-    """Run everything on an emulated host; should that hang, go on in another one."""
-    archive = debian.Archive(rig.default_cache())
-    work = {"kernels": [describe(archive, name) for name in PARTS[part]], "text": text}
-    count = len(choose(work))
-    environment = [f"{name}={value}" for name, value in os.environ.items()
-                   if name.startswith("VMM_")]
-    tap.plan(choose(work))
-    with tempfile.TemporaryDirectory(dir=archive.cache) as folder:
-        note = pathlib.Path(folder, "note")
-        note.write_text("[0, 0]")
-        for attempt in range(1, HANGS_MAX + 2):
-            done, failed = json.loads(note.read_text())
-            work |= {"first": done + 1, "note": str(note)}
-            command = ["env", *environment, sys.executable, "-B", __file__, "--inside",
-                       json.dumps(work)]
-            try:
-                code = rig.Rig(archive, shares=[folder]).run(
-                    command, timeout=None, silence=2 * (BOOT_SECONDS + END_SECONDS))
-                break
-            except rig.RigHang as hang:
-                if attempt > HANGS_MAX:
-                    raise
-                print(f"{hang}; going on in another one", file=sys.stderr, flush=True)
-        done, failed = json.loads(note.read_text())
-    return 0 if code == 0 and done == count and not failed else 1
-
-
-def main():
-    if sys.argv[1] == "--inside":
-        return inside(json.loads(sys.argv[2]))
-    if not vmm_path().exists():
-        print(f"Bail out! {vmm_path()} is not built")
-        return 1
-    try:
-        return outside(sys.argv[1], "".join(sys.argv[2:]))
-    except (rig.RigError, debian.DebianError) as error:
-        print(f"Bail out! {error}")
-        return 1
+def prepare(archive, part):
+    return {"kernels": [describe(archive, name) for name in PARTS[part]]}
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(hosted.main(__file__, prepare, cases))

@@ -1,12 +1,13 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: BSD-3-Clause
 """
-What a disk can be and what can happen to it, with Debian's cloud kernel: many at once, read-only,
-sparse, growing, a block device of the host, a full host disk, an image in use.
+What a disk can be and what can happen to it, with Debian's unmodified kernels: many at once,
+read-only, sparse, growing, a block device of the host, a full host disk, an image in use.
 
     test_disk.py "" [TEXT]      only the cases with TEXT in their names
 
-With VMM_LONG set in the environment (./check --long): with both event loops and kinds of rings.
+With VMM_LONG set in the environment (./check --long): every kernel with both event loops and both
+kinds of rings.
 """
 import hashlib
 import itertools
@@ -15,6 +16,7 @@ import subprocess
 import sys
 
 import hosted
+import kernel
 from disk_guest import SCRATCH, SECTOR, DiskMachine, Session, allocated, copy_of_root, describe, \
     sparse_image
 from hosted import CONFIG, END_SECONDS
@@ -22,8 +24,8 @@ from tap import expect
 
 MIB = 1 << 20
 DISKS = 12
-SHORT = (("uring", "off"),)
-LONG = tuple(itertools.product(("uring", "epoll"), ("on", "off")))
+SHORT = (("6.12", "uring", "off"),)
+LONG = tuple(itertools.product(kernel.PACKAGES, ("uring", "epoll"), ("on", "off")))
 
 # The flushes of a block device: Documentation/ABI/stable/sysfs-block, stat, 16th field.
 FLUSHES = 15
@@ -32,8 +34,9 @@ FLUSHES = 15
 class ManyDisks:
     """A dozen disks beside the root, each with content and a name of its own."""
 
-    def __init__(self, work, options):
+    def __init__(self, work, description, options):
         self.work = work
+        self.kernel = description
         self.options = options
         self.images = []
         self.session = Session(self.make)
@@ -51,7 +54,7 @@ class ManyDisks:
             image.write_bytes(self.content(number))
             self.images.append(image)
             disks.append(f"{image},id=number-{number}")
-        return DiskMachine(self.work["kernels"][0], disks, 2, self.options)
+        return DiskMachine(self.kernel, disks, 2, self.options)
 
     def disks_work_at_once(self, shell):
         """All are read at the same time, then all written, then the host looks."""
@@ -78,8 +81,9 @@ class ManyDisks:
 class SpecialDisks:
     """One guest whose disks are all of different kinds."""
 
-    def __init__(self, work, options):
+    def __init__(self, work, description, options):
         self.work = work
+        self.kernel = description
         self.options = options
         self.session = Session(self.make)
         self.root = self.sparse = self.growing = self.readonly = self.full = self.direct = None
@@ -94,7 +98,7 @@ class SpecialDisks:
         self.direct = sparse_image("direct.img", 8 * MIB)
         self.make_full()
         self.make_loop()
-        return DiskMachine(self.work["kernels"][0], [
+        return DiskMachine(self.kernel, [
             f"{self.root},discard", f"{self.sparse},discard", self.growing,
             f"{self.readonly},readonly", self.full, f"{self.direct},direct", self.loop],
             2, self.options)
@@ -190,7 +194,7 @@ class SpecialDisks:
 
     def image_in_use_is_refused(self, _shell):
         done = subprocess.run(
-            DiskMachine(self.work["kernels"][0], [self.sparse]).words("/dev/null"),
+            DiskMachine(self.kernel, [self.sparse]).words("/dev/null"),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             timeout=END_SECONDS, check=False)
         expect(done.returncode == CONFIG and str(self.sparse) in done.stdout,
@@ -203,10 +207,12 @@ class SpecialDisks:
 def cases(work):
     """Pairs of name and function, as tap.run() takes them."""
     found = []
-    for loop, packed in LONG if hosted.is_long() else SHORT:
+    kernels = {known["name"]: known for known in work["kernels"]}
+    for name, loop, packed in LONG if hosted.is_long() else SHORT:
         options = ("--loop", loop, "--virtio", f"packed={packed}")
-        title = f"{loop}, {'packed' if packed == 'on' else 'split'} rings: "
-        many, special = ManyDisks(work, options), SpecialDisks(work, options)
+        title = f"{name}, {loop}, {'packed' if packed == 'on' else 'split'} rings: "
+        many = ManyDisks(work, kernels[name], options)
+        special = SpecialDisks(work, kernels[name], options)
         found.append((f"{title}{DISKS} disks work at once",
                       many.session.last_case(many.disks_work_at_once)))
         for function in (
@@ -220,7 +226,8 @@ def cases(work):
 
 
 def prepare(archive, _):
-    return describe(archive, ["6.12-cloud"])
+    names = {name for name, *_ in (LONG if hosted.is_long() else SHORT)}
+    return describe(archive, sorted(names))
 
 
 if __name__ == "__main__":

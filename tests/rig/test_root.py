@@ -34,6 +34,8 @@ IN_FILES = (f"fio --name=files --directory=/root --numjobs={CPUS} --size={{mib}}
             "--bs=4k --fsync=16 --verify=crc32c --verify_fatal=1 --randseed={seed}")
 DISK_MIB = 64
 
+RING_PACKED = 34  # feature bit (virtio 1.4, 6)
+
 # How many records must be there after the kill, of 64 KiB each.
 RECORDS = 12
 RECORD = "yes record {number} | head -c 65536"
@@ -45,6 +47,7 @@ class Case:
     def __init__(self, work, description, loop, packed):
         self.work = work
         self.kernel = description
+        self.packed = packed
         self.options = ("--loop", loop, "--virtio", f"packed={packed}")
         self.root = None
         self.session = Session(self.make)
@@ -67,6 +70,9 @@ class Case:
                f"the root is not ext4 on vda: {mounts}")
         queues = shell.run("ls /sys/block/vda/mq").split()
         expect(len(queues) == CPUS, f"{len(queues)} queues, not one for each of {CPUS} vCPUs")
+        features = shell.run("cat /sys/block/vda/device/features")  # bit 0 first
+        expect(features[RING_PACKED] == ("1" if self.packed == "on" else "0"),
+               f"with packed={self.packed} the features are {features}")
 
     def fio_verifies_disk(self, shell):
         shell.run(ON_DISK.format(mib=3, seed=1), 3 * END_SECONDS)

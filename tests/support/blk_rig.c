@@ -75,9 +75,13 @@ uint32_t blk_rig_random(struct blk_rig *rig)
 void blk_rig_fill(struct blk_rig *rig, void *bytes, size_t len)
 {
 	uint8_t *at = bytes;
+	uint32_t word;
 
-	for (size_t i = 0; i < len; i++)
-		at[i] = (uint8_t)(blk_rig_random(rig) >> 11);
+	for (size_t left = len, n; left > 0; left -= n, at += n) {
+		word = blk_rig_random(rig);
+		n = MIN(left, sizeof(word));
+		memcpy(at, &word, n);
+	}
 }
 
 static int make_file(struct blk_rig *rig, const char *device, const char *name)
@@ -120,6 +124,8 @@ void blk_rig_check(struct blk_rig *rig)
 	assert_non_null(now);
 	assert_int_equal(lseek(rig->fd, 0, SEEK_END), rig->size);
 	assert_int_equal(pread(rig->fd, now, (size_t)rig->size, 0), rig->size);
+	if (memcmp(now, rig->image, (size_t)rig->size) == 0)
+		return;
 	for (uint64_t i = 0; i < rig->size; i++)
 		if (now[i] != rig->image[i])
 			fail_msg("the image differs at byte %llu", (unsigned long long)i);
@@ -160,6 +166,11 @@ void blk_rig_init(struct blk_rig *rig, const struct blk_rig_options *options)
 	blk.queues = MAX(blk.queues, 1u);
 	if (blk_new(&rig->blk, &rig->driver.env, &blk, &err) < 0)
 		fail_msg("%s", err.text);
+	/* Nothing stays if the test fails. */
+	if (!rig->keep)
+		unlink(rig->path);
+	if (rig->folder[0])
+		rmdir(rig->folder);
 	virtio_driver_attach(&rig->driver, blk_device(rig->blk));
 	rig->features =
 		(blk_rig_offered(rig) & ~RING_FEATURES & ~options->without) | options->features;
@@ -179,10 +190,6 @@ void blk_rig_deinit(struct blk_rig *rig)
 	io_tap_deinit(&rig->tap);
 	virtio_driver_deinit(&rig->driver);
 	close(rig->fd);
-	if (!rig->keep)
-		unlink(rig->path);
-	if (rig->folder[0])
-		rmdir(rig->folder);
 	free(rig->image);
 }
 

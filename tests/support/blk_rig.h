@@ -41,7 +41,7 @@ struct blk_rig_options {
 	uint64_t size;		/* of the image; 0: BLK_RIG_SIZE */
 	uint64_t zeroes;	/* bytes at the end of the image that are a hole at first */
 	const char *name;	/* of the file, in a folder of its own; NULL: any */
-	bool keep;		/* the file stays after blk_rig_deinit() */
+	bool keep;		/* the file stays; else it has no name once the device is made */
 	const char *device;	/* instead of a file: a block device of .size; NULL: none */
 };
 

@@ -62,7 +62,8 @@ uint8_t virtio_driver_start(struct virtio_driver *driver, uint64_t features, uin
 void virtio_driver_kick(struct virtio_driver *driver, unsigned int queue);
 
 /*
- * virtio_driver_wait - for a used buffer of @queue, at most ten seconds.
+ * virtio_driver_wait - for a used buffer of @queue, at most ten seconds. Looks at the ring and
+ * leaves interrupts alone, for the test to count.
  * Return: its id and *@len; -ETIMEDOUT; -EIO if the device says NEEDS_RESET.
  */
 int virtio_driver_wait(struct virtio_driver *driver, unsigned int queue, uint32_t *len);

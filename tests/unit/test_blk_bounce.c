@@ -5,6 +5,7 @@
  * The argument chooses the loop: "epoll" or "uring". Skipped where the file system has no direct
  * I/O.
  */
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -15,6 +16,7 @@
 #include <cmocka.h>
 
 #include "blk_rig.h"
+#include "fake_irq.h"
 
 #define BOUNCE (256u * 1024) /* bytes at a time */
 
@@ -214,6 +216,66 @@ static void one_that_fails_makes_room_for_the_next(void **state)
 	}
 }
 
+/* The failed one's bytes are still in the buffer. */
+static void a_write_after_one_that_failed_has_its_own_data(void **state)
+{
+	const struct io_rule rule = {.op = LOOP_IO_WRITE, .times = 1, .result = -ENOSPC};
+	uint8_t data[4096];
+	struct blk_call first = new_call(VIRTIO_BLK_T_OUT, 0, data, sizeof(data), 5);
+	struct blk_call second = new_call(VIRTIO_BLK_T_OUT, 8, data, sizeof(data), 5);
+
+	init();
+	io_tap_rule(&rig.tap, &rule);
+	blk_rig_fill(&rig, data, sizeof(data));
+	assert_int_equal(blk_rig_call(&rig, &first), VIRTIO_BLK_S_IOERR);
+	blk_rig_fill(&rig, data, sizeof(data));
+	assert_int_equal(blk_rig_call(&rig, &second), VIRTIO_BLK_S_OK);
+	memcpy(rig.image + 4096, data, sizeof(data));
+	blk_rig_check(&rig);
+	blk_rig_deinit(&rig);
+}
+
+static void one_that_fails_in_its_turn_interrupts(void **state)
+{
+	static const struct io_rule rules[] = {
+		{.op = LOOP_IO_READ, .times = 1, .hold = true},
+		{.op = LOOP_IO_READ, .times = 1, .result = -ENOMEM, .refuse = true},
+	};
+	uint8_t data[4096];
+	struct blk_call first = new_call(VIRTIO_BLK_T_IN, 0, data, sizeof(data), 5);
+	struct blk_call second = first;
+
+	init();
+	io_tap_rule(&rig.tap, &rules[0]);
+	io_tap_rule(&rig.tap, &rules[1]);
+	second.queue = 1;
+	send_seen(&first);
+	send_seen(&second);
+	/* The first one's end is of no interest. */
+	driver_ring_disable_interrupts(&rig.driver.rings[0]);
+	fake_irq_take(&rig.driver.irq);
+	io_tap_release(&rig.tap);
+	assert_true(fake_irq_wait(&rig.driver.irq, 10000) > 0);
+	blk_rig_wait(&rig, &second);
+	assert_int_equal(second.status, VIRTIO_BLK_S_IOERR);
+	blk_rig_wait(&rig, &first);
+	assert_int_equal(first.status, VIRTIO_BLK_S_OK);
+	blk_rig_deinit(&rig);
+}
+
+static void a_read_that_ends_early_shows_that_the_image_has_shrunk(void **state)
+{
+	const uint64_t sectors = BLK_RIG_SIZE / SECTOR;
+	uint8_t data[8192];
+	struct blk_call call = new_call(VIRTIO_BLK_T_IN, sectors - 16, data, sizeof(data), 5);
+
+	init();
+	assert_int_equal(ftruncate(rig.fd, BLK_RIG_SIZE - 4096), 0);
+	assert_int_equal(blk_rig_call(&rig, &call), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(le64toh(blk_rig_config(&rig).capacity), sectors - 8);
+	blk_rig_deinit(&rig);
+}
+
 /* Of those that wait, the first, the middle and the last belong to the queue that is reset. */
 static void a_reset_ends_those_that_wait(void **state)
 {
@@ -271,6 +333,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_buffer_goes_round_while_aligned_ones_pass),
 		cmocka_unit_test(short_and_interrupted_pieces_go_on),
 		cmocka_unit_test(one_that_fails_makes_room_for_the_next),
+		cmocka_unit_test(a_write_after_one_that_failed_has_its_own_data),
+		cmocka_unit_test(one_that_fails_in_its_turn_interrupts),
+		cmocka_unit_test(a_read_that_ends_early_shows_that_the_image_has_shrunk),
 		cmocka_unit_test(a_reset_ends_those_that_wait),
 	};
 

@@ -59,7 +59,8 @@ static int device_init(struct device *device, uint64_t size, uint32_t block, boo
 	char path[] = BLK_RIG_TEMPLATE;
 	struct loop_config config = {
 		.block_size = block,
-		.info.lo_flags = (readonly ? LO_FLAGS_READ_ONLY : 0),
+		/* Nothing stays if the test fails. */
+		.info.lo_flags = LO_FLAGS_AUTOCLEAR | (readonly ? LO_FLAGS_READ_ONLY : 0),
 	};
 	int r;
 
@@ -219,6 +220,25 @@ static void zeroes_reach_parts_of_blocks(void **state)
 	device_deinit(&device);
 }
 
+static void zeroes_of_direct_io_go_by_whole_blocks(void **state)
+{
+	struct blk_rig_options options = {.blk = {.discard = true, .direct = true}};
+	struct device device;
+
+	make(&device, 4096, false);
+	options.device = device.path;
+	blk_rig_init(&rig, &options);
+	assert_int_equal(clear(VIRTIO_BLK_T_WRITE_ZEROES, 1, 8), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(clear(VIRTIO_BLK_T_WRITE_ZEROES, 8, 7), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(io_tap_records(&rig.tap, NULL, 0), 0);
+	assert_int_equal(clear(VIRTIO_BLK_T_DISCARD, 9, 3), VIRTIO_BLK_S_OK);
+	assert_int_equal(clear(VIRTIO_BLK_T_WRITE_ZEROES, 8, 16), VIRTIO_BLK_S_OK);
+	memset(rig.image + 8 * SECTOR, 0, 16 * SECTOR);
+	blk_rig_check(&rig);
+	blk_rig_deinit(&rig);
+	device_deinit(&device);
+}
+
 static void a_discard_reaches_what_is_below(void **state)
 {
 	struct blk_rig_options options = {.blk.discard = true};
@@ -299,6 +319,19 @@ static void a_device_in_use_by_the_host_can_only_be_read(void **state)
 	device_deinit(&device);
 }
 
+static void a_device_that_is_used_twice_here_is_called_that(void **state)
+{
+	struct device device;
+	struct disk disk;
+
+	make(&device, 512, false);
+	assert_int_equal(disk_open(&disk, device.path, false, false, NULL), 0);
+	expect(device.path, false, false, -EBUSY, "used twice in this machine");
+	expect(device.path, true, false, -EBUSY, "used twice in this machine");
+	disk_close(&disk);
+	device_deinit(&device);
+}
+
 static void a_device_without_a_medium_is_empty(void **state)
 {
 	struct device device;
@@ -333,10 +366,12 @@ int main(int argc, char **argv)
 		cmocka_unit_test(single_sectors_of_large_blocks_can_be_written),
 		cmocka_unit_test(direct_io_refuses_parts_of_blocks_in_clear_words),
 		cmocka_unit_test(zeroes_reach_parts_of_blocks),
+		cmocka_unit_test(zeroes_of_direct_io_go_by_whole_blocks),
 		cmocka_unit_test(a_discard_reaches_what_is_below),
 		cmocka_unit_test(a_device_that_grows_is_noticed),
 		cmocka_unit_test(a_device_that_can_only_be_read_needs_readonly),
 		cmocka_unit_test(a_device_in_use_by_the_host_can_only_be_read),
+		cmocka_unit_test(a_device_that_is_used_twice_here_is_called_that),
 		cmocka_unit_test(a_device_without_a_medium_is_empty),
 		cmocka_unit_test(direct_io_goes_by_the_devices_blocks),
 	};
