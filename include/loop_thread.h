@@ -25,6 +25,12 @@ int loop_thread_new(struct loop_thread **out, enum loop_kind kind, unsigned int 
 struct loop *loop_thread_loop(const struct loop_thread *thread);
 
 /*
+ * loop_thread_on_failure - call @failed on the thread if its loop fails: nothing is served any
+ * more. Before loop_thread_start(). @owner: borrowed.
+ */
+void loop_thread_on_failure(struct loop_thread *thread, void (*failed)(void *owner), void *owner);
+
+/*
  * loop_thread_start - run. Signals that the main thread takes are blocked in it. On return the loop
  * is that thread's: loop_is_mine() is false for all others.
  * Return: 0 or -errno.

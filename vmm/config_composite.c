@@ -153,51 +153,71 @@ const struct config_composite config_chardev_keys = {
 
 /* --- disks --- */
 
+enum disk_field {
+	DISK_FIELD_PATH,
+	DISK_FIELD_READONLY,
+	DISK_FIELD_ID,
+	DISK_FIELD_DIRECT,
+	DISK_FIELD_DISCARD,
+};
+
 static const struct config_field disk_fields[] = {
-	{
-		.name = "path",
-		.arg = "PATH",
-		.help = "raw image or block device",
-		.type = FIELD_PATH,
-		.offset = offsetof(struct config_disk, path),
-	},
-	{
-		.name = "readonly",
-		.arg = "on|off",
-		.help = "the guest cannot write to it",
-		.type = FIELD_BOOL,
-		.offset = offsetof(struct config_disk, readonly),
-	},
-	{
-		.name = "id",
-		.arg = "ID",
-		.help = "serial number that the guest sees, up to 20 bytes of ASCII",
-		.type = FIELD_NAME,
-		.offset = offsetof(struct config_disk, id),
-		.max = CONFIG_DISK_ID_MAX,
-	},
-	{
-		.name = "direct",
-		.arg = "on|off",
-		.help = "bypass the host's page cache",
-		.type = FIELD_BOOL,
-		.offset = offsetof(struct config_disk, direct),
-	},
-	{
-		.name = "discard",
-		.arg = "on|off",
-		.help = "what the guest discards is freed on the host",
-		.type = FIELD_BOOL,
-		.offset = offsetof(struct config_disk, discard),
-	},
+	[DISK_FIELD_PATH] =
+		{
+			.name = "path",
+			.arg = "PATH",
+			.help = "raw image or block device",
+			.type = FIELD_PATH,
+			.offset = offsetof(struct config_disk, path),
+		},
+	[DISK_FIELD_READONLY] =
+		{
+			.name = "readonly",
+			.arg = "on|off",
+			.help = "the guest cannot write to it",
+			.type = FIELD_BOOL,
+			.offset = offsetof(struct config_disk, readonly),
+		},
+	[DISK_FIELD_ID] =
+		{
+			.name = "id",
+			.arg = "ID",
+			.help = "serial number that the guest sees, up to 20 bytes of ASCII",
+			.type = FIELD_NAME,
+			.offset = offsetof(struct config_disk, id),
+			.max = CONFIG_DISK_ID_MAX,
+		},
+	[DISK_FIELD_DIRECT] =
+		{
+			.name = "direct",
+			.arg = "on|off",
+			.help = "bypass the host's page cache",
+			.type = FIELD_BOOL,
+			.offset = offsetof(struct config_disk, direct),
+		},
+	[DISK_FIELD_DISCARD] =
+		{
+			.name = "discard",
+			.arg = "on|off",
+			.help = "what the guest discards is freed on the host",
+			.type = FIELD_BOOL,
+			.offset = offsetof(struct config_disk, discard),
+		},
 };
 
 static int settle_disk(void *value, uint64_t given, struct error *err)
 {
-	const struct config_disk *disk = value;
+	struct config_disk *disk = value;
 
 	if (!disk->path)
 		return error_set(err, EINVAL, "no image is named: write path=PATH");
+	if (!disk->readonly)
+		return 0;
+	if (disk->discard && given & UINT64_C(1) << DISK_FIELD_DISCARD)
+		return error_set(err, EINVAL,
+				 "discard=on needs a disk that can be written: leave out discard "
+				 "or readonly");
+	disk->discard = false;
 	return 0;
 }
 

@@ -403,7 +403,7 @@ void loop_free(struct loop *loop)
 {
 	if (!loop)
 		return;
-	assert(!atomic_load(&loop->runner));
+	assert(loop_is_mine(loop));
 	loop_io_drain(loop);
 	if (loop->wake_fd >= 0)
 		close(loop->wake_fd);
@@ -420,7 +420,7 @@ int loop_run(struct loop *loop)
 {
 	int r;
 
-	assert(!atomic_load(&loop->runner) && !loop->drained);
+	assert(loop_is_mine(loop) && !loop->drained);
 	assert(!loop->owner || loop->owner == &self);
 	loop->owner = &self;
 	atomic_store_explicit(&loop->runner, &self, memory_order_release);
@@ -429,7 +429,9 @@ int loop_run(struct loop *loop)
 		r = loop->ops->turn(loop);
 	if (loop->ops->flush)
 		loop->ops->flush(loop);
-	atomic_store_explicit(&loop->runner, NULL, memory_order_release);
+	/* What failed is for no other thread to go on with. */
+	if (r == 0)
+		atomic_store_explicit(&loop->runner, NULL, memory_order_release);
 	return r;
 }
 

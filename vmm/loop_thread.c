@@ -18,6 +18,9 @@ struct loop_thread {
 	struct loop *loop;
 	char name[16];
 	bool started;
+	int result; /* of loop_run() */
+	void (*failed)(void *owner);
+	void *owner;
 	struct loop_post first;
 	sem_t running; /* or has ended already */
 };
@@ -30,10 +33,14 @@ static void on_first(struct loop_post *post)
 static void run(void *arg)
 {
 	struct loop_thread *thread = arg;
-	int r = loop_run(thread->loop);
 
-	if (r < 0)
-		log_error("the event loop of thread %s failed: %s", thread->name, strerror(-r));
+	thread->result = loop_run(thread->loop);
+	if (thread->result < 0) {
+		log_error("the event loop of thread %s failed: %s", thread->name,
+			  strerror(-thread->result));
+		if (thread->failed)
+			thread->failed(thread->owner);
+	}
 	sem_post(&thread->running);
 	/* Only this thread can, and the devices are taken apart without it. */
 	loop_io_drain(thread->loop);
@@ -63,6 +70,12 @@ struct loop *loop_thread_loop(const struct loop_thread *thread)
 	return thread->loop;
 }
 
+void loop_thread_on_failure(struct loop_thread *thread, void (*failed)(void *owner), void *owner)
+{
+	thread->failed = failed;
+	thread->owner = owner;
+}
+
 int loop_thread_start(struct loop_thread *thread)
 {
 	int r = thread_start(&thread->thread, thread->name, run, thread);
@@ -74,7 +87,7 @@ int loop_thread_start(struct loop_thread *thread)
 	loop_post(thread->loop, &thread->first, on_first);
 	while (sem_wait(&thread->running) < 0 && errno == EINTR)
 		;
-	return 0;
+	return thread->result;
 }
 
 void loop_thread_stop(struct loop_thread *thread)
@@ -84,6 +97,8 @@ void loop_thread_stop(struct loop_thread *thread)
 	loop_stop(thread->loop);
 	pthread_join(thread->thread.id, NULL);
 	thread->started = false;
+	/* A loop that failed is its thread's to the end. */
+	atomic_store(&thread->loop->runner, NULL);
 }
 
 void loop_thread_free(struct loop_thread *thread)

@@ -18,6 +18,7 @@
  */
 #define LOOP_URING_ENTRIES     64
 #define LOOP_URING_COMPLETIONS 1024
+#define LOOP_URING_INLINE_MAX  (1 << 20) /* bytes; larger ones go to the kernel's workers */
 #define LOOP_URING_IO_MAX      (LOOP_URING_COMPLETIONS / 2)
 
 /*

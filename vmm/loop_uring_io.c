@@ -52,6 +52,19 @@ static void prep_transfer(struct io_uring_sqe *sqe, const struct loop_io *io)
 		io_uring_prep_writev(sqe, io->fd, iov, io->iov_n, io->offset);
 }
 
+/*
+ * A read of what is in the page cache is copied while it is submitted, which a guest can make last
+ * as long as its requests are large. The kernel's workers do the large ones.
+ */
+static bool is_large(const struct loop_io *io)
+{
+	uint64_t len = 0;
+
+	for (unsigned int i = 0; i < io->iov_n; i++)
+		len += io->iov[i].iov_len;
+	return len > LOOP_URING_INLINE_MAX;
+}
+
 /* There is room. */
 static void begin(struct uring_loop *uring, struct loop_io *io)
 {
@@ -61,6 +74,8 @@ static void begin(struct uring_loop *uring, struct loop_io *io)
 	case LOOP_IO_READ:
 	case LOOP_IO_WRITE:
 		prep_transfer(sqe, io);
+		if (is_large(io))
+			sqe->flags |= IOSQE_ASYNC;
 		break;
 	case LOOP_IO_SYNC:
 		io_uring_prep_fsync(sqe, io->fd, IORING_FSYNC_DATASYNC);

@@ -91,11 +91,11 @@ static int restrict_ring(struct io_uring *ring, unsigned int ops)
 		list[n].opcode = IORING_RESTRICTION_SQE_OP;
 		list[n].sqe_op = file_io[i];
 	}
-	if (ring->features & IORING_FEAT_CQE_SKIP) {
-		list[n].opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
-		list[n].sqe_flags = IOSQE_CQE_SKIP_SUCCESS;
-		n++;
-	}
+	list[n].opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
+	list[n].sqe_flags = ops & LOOP_FILE_IO ? IOSQE_ASYNC : 0;
+	if (ring->features & IORING_FEAT_CQE_SKIP)
+		list[n].sqe_flags |= IOSQE_CQE_SKIP_SUCCESS;
+	n++;
 	return io_uring_register((unsigned int)ring->ring_fd, IORING_REGISTER_RESTRICTIONS, list,
 				 n);
 }

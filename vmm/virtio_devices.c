@@ -200,6 +200,7 @@ int virtio_devices_start(struct virtio_devices *devices, struct error *err)
 		r = chardev_start(devices->chardev, &chardev_ops, devices, err);
 	if (r < 0)
 		return r;
+	loop_thread_on_failure(devices->thread, devices->ops->failed, devices->owner);
 	r = loop_thread_start(devices->thread);
 	if (r < 0)
 		return error_set(err, -r, "cannot start the virtio devices' thread: %s",

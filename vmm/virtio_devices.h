@@ -19,7 +19,8 @@ struct virtio_devices;
 
 /* struct virtio_devices_ops - what a device asks of the machine. On the devices' thread. */
 struct virtio_devices_ops {
-	void (*quit)(void *owner); /* the console's Ctrl-A x */
+	void (*quit)(void *owner);   /* the console's Ctrl-A x */
+	void (*failed)(void *owner); /* the host fails the devices' thread: they are dead */
 };
 
 /*

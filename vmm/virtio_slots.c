@@ -125,11 +125,12 @@ char *virtio_slots_cmdline(const struct virtio_slots *slots, const char *cmdline
 
 	if (!out)
 		return NULL;
-	fputs(cmdline, out);
+	/* In front: what follows a "--" of the user's is not the kernel's. */
 	for (size_t i = 0; i < slots->n; i++)
-		fprintf(out, " virtio_mmio.device=%lluK@0x%llx:%u",
+		fprintf(out, "virtio_mmio.device=%lluK@0x%llx:%u ",
 			(unsigned long long)(slots->list[i].size / KIB),
 			(unsigned long long)slots->list[i].base, slots->list[i].gsi);
+	fputs(cmdline, out);
 	if (fclose(out) != 0) {
 		free(text);
 		return NULL;

@@ -20,7 +20,7 @@ struct virtio_slots;
 /* virtio_slots_new - none taken yet. @vm, @mmio: borrowed. Return: 0 and *@out; -ENOMEM. */
 int virtio_slots_new(struct virtio_slots **out, struct vm *vm, struct bus *mmio);
 
-/* virtio_slots_free - after the buses are gone, before the devices. NULL is fine. */
+/* virtio_slots_free - before the devices are freed. NULL is fine. */
 void virtio_slots_free(struct virtio_slots *slots);
 
 /*

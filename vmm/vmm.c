@@ -29,6 +29,7 @@
 #include "vmm/config.h"
 #include "vmm/lifecycle.h"
 #include "vmm/signals.h"
+#include "vmm/terminal.h"
 #include "vmm/virtio_devices.h"
 #include "vmm/virtio_slots.h"
 #include "vmm/vmm.h"
@@ -186,8 +187,6 @@ static const struct chardev_ops chardev_ops = {
 	.quit = on_quit,
 };
 
-/* --- making it, in order --- */
-
 static int make_control(struct vmm *vmm, bool hardware, struct error *err)
 {
 	int r = loop_new(&vmm->loop, vmm->config->loop, 0, err);
@@ -275,8 +274,16 @@ static int make_devices(struct vmm *vmm, struct error *err)
 	return 0;
 }
 
+static void on_failed(void *owner)
+{
+	struct vmm *vmm = owner;
+
+	lifecycle_end(&vmm->life, EXIT_HOST);
+}
+
 static const struct virtio_devices_ops virtio_devices_ops = {
 	.quit = on_quit,
+	.failed = on_failed,
 };
 
 static int make_virtio(struct vmm *vmm, struct error *err)
@@ -381,12 +388,13 @@ static void log_startup_cost(void)
 
 static int start(struct vmm *vmm, struct error *err)
 {
-	int r = virtio_devices_start(vmm->devices, err);
+	int r;
 
+	lifecycle_set_vcpus(&vmm->life, vmm->vcpus, vmm->vcpus_n);
+	r = virtio_devices_start(vmm->devices, err);
 	if (r < 0)
 		return r;
 	log_startup_cost();
-	lifecycle_set_vcpus(&vmm->life, vmm->vcpus, vmm->vcpus_n);
 	for (unsigned int i = 0; i < vmm->vcpus_n && r == 0; i++)
 		r = vcpu_start(vmm->vcpus[i]);
 	if (r < 0)
@@ -402,6 +410,7 @@ static void free_vmm(struct vmm *vmm)
 		vcpu_join(vmm->vcpus[i]);
 	for (unsigned int i = 0; i < vmm->vcpus_n; i++)
 		vcpu_free(vmm->vcpus[i]);
+	terminal_restore(); /* should a file operation of a disk not come to an end */
 	virtio_devices_stop(vmm->devices);
 	virtio_slots_free(vmm->slots);
 	virtio_devices_free(vmm->devices);
@@ -474,13 +483,11 @@ static enum exit_code make_and_run(struct vmm *vmm)
 enum exit_code vmm_run(const struct config *config)
 {
 	struct error err = {0};
-	struct vmm vmm = {
-		.config = config,
-		.keyboard_irq.fd = -1,
-		.serial_irq.fd = -1,
-		.rtc_irq.fd = -1,
-		.event_irq.fd = -1,
-	};
+	struct vmm vmm = {.config = config,
+			  .keyboard_irq.fd = -1,
+			  .serial_irq.fd = -1,
+			  .rtc_irq.fd = -1,
+			  .event_irq.fd = -1};
 	enum exit_code code;
 
 	if (config_check(config, &err) < 0)

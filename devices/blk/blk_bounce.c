@@ -68,9 +68,11 @@ static bool piece_end(struct blk_request *request, int64_t result)
 {
 	if (result > 0) {
 		piece_advance(request, (size_t)result);
-		if (request->done < request->len)
+		if (request->done < request->len && vq_live(request->queue->vq))
 			return piece_start(request);
-		if (request->io.op == LOOP_IO_READ)
+		if (request->done < request->len) /* a reset waits for it */
+			blk_finish(request, VIRTIO_BLK_S_IOERR);
+		else if (request->io.op == LOOP_IO_READ)
 			blk_finish(request, VIRTIO_BLK_S_OK);
 		else
 			blk_modified(request);

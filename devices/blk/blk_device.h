@@ -57,7 +57,8 @@ struct blk_request {
 	uint32_t filled;	/* of them, from the start */
 	bool submitted;		/* in flight with the loop */
 	uint8_t range, ranges_n;
-	unsigned int sync_failures; /* of the device, when a sync was submitted */
+	uint8_t retries;	    /* of calls that were interrupted */
+	unsigned int sync_failures; /* of the device, when a sync was first submitted */
 	struct blk_request *next;   /* that waits for the bounce buffer */
 };
 
@@ -139,8 +140,11 @@ bool blk_submit(struct blk_request *request, void (*fn)(struct loop_io *io, int6
 /* blk_submitted - first thing in the callback. Return: the request that @io belongs to. */
 struct blk_request *blk_submitted(struct loop_io *io);
 
-/* blk_retry - @result is one of a call that was interrupted, and may be submitted again. */
-bool blk_retry(const struct blk_request *request, int64_t result);
+/*
+ * blk_retry - @result is one of a call that was interrupted, and may be submitted again; not
+ * without an end.
+ */
+bool blk_retry(struct blk_request *request, int64_t result);
 
 /* blk_fail - push @request with VIRTIO_BLK_S_IOERR; log @result, -errno or 0 for an early end. */
 void blk_fail(struct blk_request *request, int64_t result);

@@ -12,6 +12,8 @@
 
 #include "devices/blk/blk_device.h"
 
+#define RETRIES_MAX 100 /* of one request */
+
 void blk_finish(struct blk_request *request, uint8_t status)
 {
 	struct vq_request *vqr = request->vqr;
@@ -64,9 +66,13 @@ void blk_fail(struct blk_request *request, int64_t result)
 	blk_finish(request, VIRTIO_BLK_S_IOERR);
 }
 
-bool blk_retry(const struct blk_request *request, int64_t result)
+bool blk_retry(struct blk_request *request, int64_t result)
 {
-	return (result == -EINTR || result == -EAGAIN) && vq_live(request->queue->vq);
+	if ((result != -EINTR && result != -EAGAIN) || request->retries == RETRIES_MAX ||
+	    !vq_live(request->queue->vq))
+		return false;
+	request->retries++;
+	return true;
 }
 
 bool blk_submit(struct blk_request *request, void (*fn)(struct loop_io *io, int64_t result))
@@ -93,7 +99,7 @@ struct blk_request *blk_submitted(struct loop_io *io)
 
 /* Flushes. */
 
-static void sync_start(struct blk_request *request);
+static void sync_submit(struct blk_request *request);
 
 static void sync_done(struct loop_io *io, int64_t result)
 {
@@ -101,7 +107,7 @@ static void sync_done(struct loop_io *io, int64_t result)
 	struct blk *blk = blk_of(request);
 
 	if (blk_retry(request, result)) {
-		sync_start(request);
+		sync_submit(request);
 	} else if (result < 0) {
 		blk->sync_failures++;
 		blk_fail(request, result);
@@ -114,12 +120,17 @@ static void sync_done(struct loop_io *io, int64_t result)
 	vq_notify(request->queue->vq);
 }
 
+static void sync_submit(struct blk_request *request)
+{
+	request->io.op = LOOP_IO_SYNC;
+	blk_submit(request, sync_done);
+}
+
 /* What has been completed by now is in the file, and what is in the file is covered. */
 static void sync_start(struct blk_request *request)
 {
-	request->io.op = LOOP_IO_SYNC;
 	request->sync_failures = blk_of(request)->sync_failures;
-	blk_submit(request, sync_done);
+	sync_submit(request);
 }
 
 void blk_modified(struct blk_request *request)
@@ -145,6 +156,10 @@ static void transfer(struct blk_request *request)
 /* Not all of it was done at once. */
 static void transfer_rest(struct blk_request *request, int64_t result)
 {
+	if (!vq_live(request->queue->vq)) { /* a reset waits for it */
+		blk_finish(request, VIRTIO_BLK_S_IOERR);
+		return;
+	}
 	if (result > 0) {
 		vq_buffer_skip(request->data, (size_t)result);
 		request->io.offset += (uint64_t)result;
@@ -296,6 +311,7 @@ bool blk_request_start(struct blk_queue *queue, struct vq_request *vqr)
 		return false;
 	}
 	request->queue = queue;
+	request->retries = 0;
 	request->io.fd = queue->blk->disk.fd;
 	request->vqr = vqr;
 	request->status = status;

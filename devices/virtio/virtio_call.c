@@ -5,6 +5,7 @@
  * The call lives in the device and not on the stack of who waits, so that a vCPU which has to stop
  * can leave it behind: the device's thread may be blocked in the host's kernel for long.
  */
+#include <assert.h>
 #include <time.h>
 
 #include "devices/virtio/virtio_impl.h"
@@ -52,6 +53,7 @@ void call_run(struct virtio_device *dev, void (*fn)(struct virtio_device *dev))
 		return;
 	}
 	pthread_mutex_lock(&call->lock);
+	assert(!call->busy); /* its operands are in use, its post is in a list */
 	call->busy = true;
 	pthread_mutex_unlock(&call->lock);
 	call->fn = fn;

@@ -66,7 +66,10 @@ void virtio_write_config(struct virtio_device *dev, unsigned int offset, const v
 	const unsigned int there = clip(dev, offset, len);
 
 	assert(len <= sizeof(dev->call.data));
-	if (!there || !dev->class->write_config || dev->resetting)
+	if (!there || !dev->class->write_config)
+		return;
+	/* A vCPU that is being stopped may have left the first half of a longer write behind. */
+	if (!call_wait(dev) || dev->resetting)
 		return;
 	dev->call.offset = offset;
 	dev->call.len = there;

@@ -66,7 +66,7 @@ static int map_pool(struct vq *vq)
 {
 	const size_t n = (size_t)vq->layout.size + 1;
 	const size_t slots = n * sizeof(struct vq_slot);
-	const size_t size = slots + n * vq->layout.size * sizeof(struct iovec);
+	const size_t size = slots + n * vq->size_max * sizeof(struct iovec);
 	uint8_t *at = mmap(NULL, size, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
@@ -288,10 +288,10 @@ const char *vq_chain_grow(const struct vq *vq, struct vq_chain *chain)
 {
 	struct iovec *pieces = vq_long_pieces(vq, chain->slot);
 
-	if (chain->n == vq->layout.size)
+	if (chain->n == vq->size_max)
 		return "a chain is longer than the queue";
 	memcpy(pieces, chain->pieces, chain->n * sizeof(*pieces));
 	chain->pieces = pieces;
-	chain->room = vq->layout.size;
+	chain->room = vq->size_max;
 	return NULL;
 }

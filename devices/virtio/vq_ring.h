@@ -64,7 +64,7 @@ struct vq {
 	unsigned int pushed; /* entries (split) or descriptors (packed) since vq_notify() */
 	struct vq_layout layout;
 	struct vq_slot *slots;	   /* layout.size + 1 */
-	struct iovec *pieces;	   /* layout.size for each slot */
+	struct iovec *pieces;	   /* size_max for each slot */
 	struct gmem_region region; /* the one where the last address was found */
 	union {
 		struct vq_split split;
@@ -142,7 +142,7 @@ static inline void *vq_ram(struct vq *vq, uint64_t gpa, uint64_t len)
 /* vq_long_pieces - where a slot's pieces go if they are more than VQ_SLOT_PIECES. */
 static inline struct iovec *vq_long_pieces(const struct vq *vq, const struct vq_slot *slot)
 {
-	return vq->pieces + (size_t)(slot - vq->slots) * vq->layout.size;
+	return vq->pieces + (size_t)(slot - vq->slots) * vq->size_max;
 }
 
 /* struct vq_chain - a request that is being put together. */
@@ -159,7 +159,7 @@ static inline struct vq_chain vq_chain_begin(const struct vq *vq, struct vq_slot
 	return (struct vq_chain) {
 		.slot = slot,
 		.pieces = slot->pieces,
-		.room = MIN((unsigned int)vq->layout.size, (unsigned int)VQ_SLOT_PIECES),
+		.room = MIN((unsigned int)vq->size_max, (unsigned int)VQ_SLOT_PIECES),
 	};
 }
 
@@ -168,9 +168,10 @@ const char *vq_chain_grow(const struct vq *vq, struct vq_chain *chain);
 
 /*
  * vq_chain_add - one more piece, as a descriptor says. A chain is never longer than the queue
- * (2.7.5.3.1, 2.8.17), so one that loops ends here. A piece of no bytes is an error: the
- * specification gives it no meaning, and Linux makes none.
- * Return: NULL, or what is wrong with it.
+ * (2.7.5.3.1, 2.8.17), so one that loops ends here; the size that counts is the device's, since
+ * Linux makes a ring smaller where memory is short, but not its tables. A piece of no bytes is an
+ * error: the specification gives it no meaning, and Linux makes none. Return: NULL, or what is
+ * wrong with it.
  */
 static inline const char *vq_chain_add(struct vq *vq, struct vq_chain *chain, uint64_t gpa,
 				       uint32_t len, bool writable)
@@ -234,7 +235,7 @@ static inline const char *vq_indirect_table(struct vq *vq, const struct vq_desc 
 	if (desc->len == 0 || desc->len % VQ_DESC_SIZE)
 		return "an indirect table's length is not a multiple of 16";
 	*n = desc->len / VQ_DESC_SIZE;
-	if (*n > vq->layout.size)
+	if (*n > vq->size_max)
 		return "an indirect table is longer than the queue";
 	*table = vq_ram(vq, desc->addr, desc->len);
 	return *table ? NULL : "an indirect table is not all in RAM";

@@ -36,10 +36,10 @@ RUNTIME = 8  # fio's terse output: milliseconds for which the job read
 
 # name, options of fio, operations of the short and of the long run
 OPERATIONS = (
-    ("4 KiB random, depth 1", "--rw=randread --bs=4k --ioengine=psync", 1000, 9000),
+    ("4 KiB random, depth 1", "--rw=randread --bs=4k --ioengine=psync", 500, 4500),
     ("4 KiB random, depth 32", "--rw=randread --bs=4k --ioengine=io_uring --iodepth=32",
-     2000, 18000),
-    ("1 MiB sequential", "--rw=read --bs=1M --ioengine=psync", 32, 288),
+     1000, 13000),
+    ("1 MiB sequential", "--rw=read --bs=1M --ioengine=psync", 32, 256),
 )
 
 # QEMU: the machine without what it can do without, and all ways to do file I/O that 7.2 has.
@@ -51,16 +51,24 @@ QEMU_WAYS = {
     "io_uring, O_DIRECT": "cache=none,aio=io_uring",
     "native, O_DIRECT": "cache=none,aio=native",
 }
-QEMU_DEVICES = {
+QEMU_THREADS = {
     "iothread": ("iothread=io,", ["-object", "iothread,id=io,poll-max-ns=0"]),
     "polling iothread": ("iothread=io,", ["-object", "iothread,id=io"]),
     "main loop": ("", []),
 }
 
+# vmm: event loop, packed rings, end of the disk's options.
+VMM_WAYS = {
+    "uring, packed": ("uring", "on", ""),
+    "uring, split": ("uring", "off", ""),
+    "epoll, packed": ("epoll", "on", ""),
+    "uring, packed, O_DIRECT": ("uring", "on", ",direct"),
+}
 
-def qemu_words(files, drive, device):
-    """QEMU's command line. @drive: a value of QEMU_WAYS. @device: one of QEMU_DEVICES."""
-    option, words = device
+
+def qemu_words(files, drive, thread):
+    """QEMU's command line. @drive: a value of QEMU_WAYS. @thread: one of QEMU_THREADS."""
+    option, words = thread
     words = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none",
              "-machine", MICROVM, "-enable-kvm", "-cpu", "host", "-m", f"{MEMORY_MIB}M",
              "-no-reboot", "-serial", "stdio", "-kernel", files["bzImage"], "-initrd",
@@ -73,10 +81,12 @@ def qemu_words(files, drive, device):
     return words
 
 
-def vmm_words(files, vmm, options, disk):
+def vmm_words(files, vmm, way):
+    """vmm's command line. @way: a value of VMM_WAYS."""
+    loop, packed, disk = way
     return [vmm, "--kernel", files["bzImage"], "--initramfs", files["initramfs"], "--cmdline",
-            CMDLINE, "--memory", f"{MEMORY_MIB}M", *options, "--disk", files["root"], "--disk",
-            files["data"] + disk]
+            CMDLINE, "--memory", f"{MEMORY_MIB}M", "--loop", loop, "--virtio",
+            f"packed={packed}", "--disk", files["root"], "--disk", files["data"] + disk]
 
 
 def contenders(plan):
@@ -84,16 +94,12 @@ def contenders(plan):
     files = plan["files"]
     found = {}
     for vmm in plan["vmms"]:
-        for loop in "uring", "epoll":
-            for rings in "on", "off":
-                for disk in "", ",direct":
-                    name = (f"{vmm[-30:]}, {loop}, {'packed' if rings == 'on' else 'split'}"
-                            f"{', O_DIRECT' if disk else ''}")
-                    options = ("--loop", loop, "--virtio", f"packed={rings}")
-                    found[name] = vmm_words(files, vmm, options, disk)
+        for way, value in VMM_WAYS.items():
+            found[f"{vmm[-30:]}, {way}"] = vmm_words(files, vmm, value)
     for way, drive in QEMU_WAYS.items():
-        for device, words in QEMU_DEVICES.items():
-            found[f"QEMU, {device}, {way}"] = qemu_words(files, drive, words)
+        found[f"QEMU, iothread, {way}"] = qemu_words(files, drive, QEMU_THREADS["iothread"])
+    for name, thread in QEMU_THREADS.items():
+        found[f"QEMU, {name}, io_uring"] = qemu_words(files, QEMU_WAYS["io_uring"], thread)
     return {name: words for name, words in found.items()
             if any(text in name for text in plan["only"])}
 
@@ -112,8 +118,8 @@ def measure(words):
         size = int(shell.run("cat /sys/block/vdb/size")) * disk_guest.SECTOR
         if size != DATA_MIB << 20:
             sys.exit(f"{words[0]}: vdb has {size} bytes and is not the data disk")
+        fio_ms(shell, *OPERATIONS[1][1:3])  # the program comes into the guest's memory
         for _, options, short, long in OPERATIONS:
-            fio_ms(shell, options, short)  # its pages come into the guest's memory
             first, second = fio_ms(shell, options, short), fio_ms(shell, options, long)
             costs.append((second - first) * 1_000_000 / (long - short))
     return costs

@@ -59,7 +59,7 @@ class ExitCodes(unittest.TestCase):
         self.assertIn(b"cannot emulate", done.stderr)
 
     def test_every_loop_and_platform(self):
-        for args in (["--loop", "uring"], ["--loop", "epoll"], ["--no-acpi"], ["--cpus", "4"],
+        for args in (["--loop", "uring"], ["--loop", "epoll"], ["--no-acpi", "--no-rng"], ["--cpus", "4"],
                      ["--memory", "5G"], ["--memory", "64M,prefault=on"]):
             with self.subTest(args):
                 base = PROGRAM.machine_args("poweroff")

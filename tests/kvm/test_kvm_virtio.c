@@ -96,6 +96,30 @@ static void vcpu_that_waits_for_a_blocked_device_can_be_stopped(void **state)
 	assert_int_equal(atomic_load(&slow->writes), 1);
 }
 
+/* The call is still the device's: the second half may not take its place. */
+static void vcpu_stopped_in_mid_access_leaves_the_rest(void **state)
+{
+	struct slow *slow = *state;
+	int left;
+
+	testvm_boot(&slow->t, BOOT_LINUX64, guest_mmio, guest_mmio_end);
+	testvm_start(&slow->t);
+	/* The guest's 1, 2 and 4 bytes, then the first half of 8. */
+	for (unsigned int i = 0; i < 4; i++) {
+		while (sem_wait(&slow->entered) < 0)
+			;
+		if (i < 3)
+			sem_post(&slow->leave);
+	}
+	vcpu_free(slow->t.vcpu);
+	slow->t.vcpu = NULL;
+	sem_post(&slow->leave);
+	assert_int_equal(virtio_driver_read(&slow->driver, 0x070), 0);
+	assert_int_equal(atomic_load(&slow->writes), 4);
+	assert_int_equal(sem_getvalue(&slow->entered, &left), 0);
+	assert_int_equal(left, 0);
+}
+
 static void vcpu_waits_until_the_device_is_done(void **state)
 {
 	struct slow *slow = *state;
@@ -119,6 +143,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 		TEST(vcpu_that_waits_for_a_blocked_device_can_be_stopped),
+		TEST(vcpu_stopped_in_mid_access_leaves_the_rest),
 		TEST(vcpu_waits_until_the_device_is_done),
 	};
 

@@ -65,7 +65,7 @@ void vq_rig_init(struct vq_rig *rig, const struct vq_rig_kind *kind, uint16_t si
 		layout.size = size;
 	*rig = (struct vq_rig) {.name = kind->name};
 	assert_int_equal(gmem_new(&rig->gmem, regions, ARRAY_SIZE(regions), &options, NULL), 0);
-	assert_int_equal(vq_new(&rig->vq, rig->gmem, 3, VQ_SIZE_MAX, &ops, rig), 0);
+	assert_int_equal(vq_new(&rig->vq, rig->gmem, 3, size ?: VQ_SIZE_MAX, &ops, rig), 0);
 	driver_ring_init(&rig->ring, rig->gmem, &layout, VQ_RIG_RING);
 	assert_true(rig->ring.end <= VQ_RIG_DATA);
 	assert_int_equal(vq_start(rig->vq, &rig->ring.layout), 0);

@@ -37,7 +37,10 @@ struct vq_rig {
 	void (*interrupted)(struct vq_rig *rig); /* called as well if not NULL */
 };
 
-/* vq_rig_init - a live queue of @size entries, at most VQ_SIZE_MAX; 0: the kind's own. */
+/*
+ * vq_rig_init - a live queue of @size entries, the most that the device allows; 0: of the kind's
+ * own size, where the device allows VQ_SIZE_MAX.
+ */
 void vq_rig_init(struct vq_rig *rig, const struct vq_rig_kind *kind, uint16_t size);
 void vq_rig_deinit(struct vq_rig *rig);
 

@@ -73,7 +73,8 @@ static void args_repeat_disks(void **state)
 		for (const struct config_disk *want = good[i].disks; want->path; want++, n++)
 			if (n >= got.disks_n || strcmp(got.disks[n].path, want->path) != 0 ||
 			    got.disks[n].readonly != want->readonly ||
-			    got.disks[n].direct != want->direct || !got.disks[n].discard)
+			    got.disks[n].direct != want->direct ||
+			    got.disks[n].discard == want->readonly)
 				fail_msg("%s: disk %zu is read wrongly", good[i].name, n);
 		if (got.disks_n != n)
 			fail_msg("%s: %zu disks", good[i].name, got.disks_n);

@@ -51,7 +51,7 @@ static const struct {
 	struct config_disk disk;
 } disks[] = {
 	{"a", {.path = PATH("a"), .discard = true}},
-	{"a,readonly", {.path = PATH("a"), .readonly = true, .discard = true}},
+	{"a,readonly", {.path = PATH("a"), .readonly = true}},
 	{"a,direct,discard=off", {.path = PATH("a"), .direct = true}},
 	{"a,id=root 1,readonly=off", {.path = PATH("a"), .id = PATH("root 1"), .discard = true}},
 	{"id=12345678901234567890,discard=on,path=/dev/sdb",
@@ -103,6 +103,8 @@ static const struct {
 	 "kind: unknown value tty: did you mean pty? The others are stdio, off, file, socket"},
 	{&config_chardev_keys, "file=a,kind", "kind lacks a value: kind=stdio|off|pty|file|socket"},
 	{&config_disk_keys, "readonly", "no image is named: write path=PATH"},
+	{&config_disk_keys, "a,readonly,discard",
+	 "discard=on needs a disk that can be written: leave out discard or readonly"},
 	{&config_disk_keys, "id=a", "no image is named: write path=PATH"},
 	{&config_disk_keys, "path=", "path: the value is empty"},
 	{&config_disk_keys, "a,id=", "id: the value is empty"},

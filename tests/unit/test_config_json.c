@@ -203,7 +203,7 @@ static void json_reads_lists(void **state)
 			const char path[] = {(char)('1' + j), '\0'};
 
 			assert_string_equal(config.disks[j].path, path);
-			assert_true(config.disks[j].readonly && config.disks[j].discard);
+			assert_true(config.disks[j].readonly && !config.disks[j].discard);
 			assert_false(config.disks[j].direct);
 			assert_null(config.disks[j].id);
 		}

@@ -128,7 +128,7 @@ static void print_keeps_a_full_list(void **state)
 		assert_string_equal(copy.disks[i].path, config.disks[i].path);
 		assert_string_equal(copy.disks[i].id, config.disks[i].id);
 		assert_int_equal(copy.disks[i].readonly, i % 2);
-		assert_int_equal(copy.disks[i].discard, i % 3 == 0);
+		assert_int_equal(copy.disks[i].discard, i % 6 == 0);
 	}
 	twice = config_to_json(&copy);
 	assert_string_equal(twice, once);

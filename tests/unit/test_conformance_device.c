@@ -81,13 +81,15 @@ static struct virtio_device *make_blk(void)
 	const struct blk_options options = {.path = path, .discard = true, .queues = 2};
 	int fd = mkostemp(path, O_CLOEXEC);
 	struct error err;
+	int r;
 
 	assert_true(fd >= 0);
 	assert_int_equal(ftruncate(fd, DISK_BYTES), 0);
 	close(fd);
-	if (blk_new(&blk, &driver.env, &options, &err) < 0)
-		fail_msg("%s", err.text);
+	r = blk_new(&blk, &driver.env, &options, &err);
 	unlink(path);
+	if (r < 0)
+		fail_msg("%s", err.text);
 	return blk_device(blk);
 }
 
