@@ -41,6 +41,7 @@ struct console {
 	void *owner;
 	struct vq_request *sending; /* of the transmit queue: not all of it is out yet */
 	bool blocked;		    /* the host's end is full */
+	bool sized;		    /* the window's size is known */
 	bool starved;		    /* somebody waits for input_ready() */
 	size_t head, queued;	    /* input */
 	size_t emergency_n;
@@ -218,6 +219,13 @@ size_t console_input_room(struct console *console)
 
 /* The device. */
 
+/* Linux up to 6.1 and some later ones read the size only when they are told of a change. */
+static void start(struct virtio_device *dev)
+{
+	if (console_of(dev)->sized && virtio_has_feature(dev, F_SIZE))
+		virtio_notify_config(dev);
+}
+
 static void notify(struct virtio_device *dev, struct vq *vq)
 {
 	if (vq_index(vq) == QUEUE_RECEIVE)
@@ -240,6 +248,7 @@ static void stop(struct virtio_device *dev, struct vq *vq)
 static const struct virtio_class class = {
 	.name = "console",
 	.id = VIRTIO_ID_CONSOLE,
+	.start = start,
 	.notify = notify,
 	.stop = stop,
 	.write_config = write_config,
@@ -254,6 +263,7 @@ void console_resize(struct console *console, uint16_t cols, uint16_t rows)
 		(uint8_t)(rows >> 8),
 	};
 
+	console->sized = cols || rows;
 	virtio_set_config(&console->dev, CONFIG_COLS, size, sizeof(size));
 }
 

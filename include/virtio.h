@@ -193,6 +193,12 @@ void virtio_needs_reset(struct virtio_device *dev, const char *why);
 void virtio_set_config(struct virtio_device *dev, unsigned int offset, const void *data,
 		       unsigned int len);
 
+/*
+ * virtio_notify_config - send a configuration change notification although nothing has changed, for
+ * drivers that look at the configuration only then. Nothing happens before DRIVER_OK.
+ */
+void virtio_notify_config(struct virtio_device *dev);
+
 /* --- for who builds the machine --- */
 
 /* virtio_set_irq - the line for both kinds of notification; borrowed. */

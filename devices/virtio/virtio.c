@@ -60,6 +60,11 @@ static void queue_interrupt(struct vq *vq, void *owner)
 	virtio_interrupt(owner, VIRTIO_INTERRUPT_USED);
 }
 
+void virtio_notify_config(struct virtio_device *dev)
+{
+	virtio_interrupt(dev, VIRTIO_INTERRUPT_CONFIG);
+}
+
 void virtio_needs_reset(struct virtio_device *dev, const char *why)
 {
 	if (dev->resetting)

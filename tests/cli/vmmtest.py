@@ -3,8 +3,14 @@
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
+
+# A shell's background job inherits these as ignored, and vmm leaves them so.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+for _name in (signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
+    signal.signal(_name, signal.SIG_DFL)
 
 SKIPPED = 77  # meson's exit code for a test that this machine cannot run
 

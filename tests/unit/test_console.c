@@ -333,6 +333,18 @@ static void resize_is_told_by_a_configuration_change(void **state)
 	assert_int_equal(fake_irq_take(&rig->driver.irq), 0);
 }
 
+/* For Linux up to 6.1, which reads the size only when a change is told. */
+static void known_size_is_told_when_the_driver_starts(void **state)
+{
+	struct console_rig *rig = *state;
+
+	console_rig_resize(rig, 80, 24);
+	console_rig_start(rig, VIRTIO_FEATURE(0));
+	assert_int_equal(fake_irq_wait(&rig->driver.irq, 10000), 1);
+	assert_int_equal(virtio_driver_read(&rig->driver, MMIO_INTERRUPT_STATUS),
+			 VIRTIO_INTERRUPT_CONFIG);
+}
+
 /* --- emergency writes --- */
 
 /* 5.3.5.1: "MUST allow a write to emerg_wr, even on an unconfigured device". */
@@ -447,6 +459,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(input_comes_before_the_driver_and_outlives_it,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(size_is_in_the_configuration_space, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(known_size_is_told_when_the_driver_starts, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(resize_is_told_by_a_configuration_change, setup,
 						teardown),

@@ -247,6 +247,13 @@ static int setup(void **state)
 	return terminal < 0 ? -1 : 0;
 }
 
+/* A shell's background job inherits some as ignored, which signals.c leaves so. */
+static void default_signals(void)
+{
+	for (int signal = 1; signal < SIGRTMIN; signal++)
+		(void)sigaction(signal, &(struct sigaction) {.sa_handler = SIG_DFL}, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -254,5 +261,6 @@ int main(void)
 		cmocka_unit_test(block_keeps_requests_for_the_loop),
 	};
 
+	default_signals();
 	return cmocka_run_group_tests_name("signals", tests, setup, NULL);
 }

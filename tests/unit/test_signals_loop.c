@@ -102,6 +102,13 @@ static void window_need_not_matter(void **state)
 	loop_free(loop);
 }
 
+/* A shell's background job inherits some as ignored, which signals.c leaves so. */
+static void default_signals(void)
+{
+	for (int signal = 1; signal < SIGRTMIN; signal++)
+		(void)sigaction(signal, &(struct sigaction) {.sa_handler = SIG_DFL}, NULL);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -111,5 +118,6 @@ int main(int argc, char **argv)
 
 	if (!kind_select(argc, argv))
 		return 0;
+	default_signals();
 	return cmocka_run_group_tests_name("signals_loop", tests, NULL, NULL);
 }
