@@ -319,6 +319,7 @@ static void resize_is_told_by_a_configuration_change(void **state)
 	/* Without a driver nobody is interrupted. */
 	console_rig_resize(rig, 80, 24);
 	assert_int_equal(fake_irq_take(&rig->driver.irq), 0);
+	console_rig_resize(rig, 0, 0);
 	console_rig_start(rig, 0);
 	generation = virtio_driver_read(&rig->driver, MMIO_CONFIG_GENERATION);
 	console_rig_resize(rig, 132, 43);
@@ -339,7 +340,7 @@ static void known_size_is_told_when_the_driver_starts(void **state)
 	struct console_rig *rig = *state;
 
 	console_rig_resize(rig, 80, 24);
-	console_rig_start(rig, VIRTIO_FEATURE(0));
+	virtio_driver_start(&rig->driver, VIRTIO_FEATURE(0), 16);
 	assert_int_equal(fake_irq_wait(&rig->driver.irq, 10000), 1);
 	assert_int_equal(virtio_driver_read(&rig->driver, MMIO_INTERRUPT_STATUS),
 			 VIRTIO_INTERRUPT_CONFIG);
