@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * window.h - shared memory region 0 of a media device: host buffers, mapped where the guest can
+ * reach them.
+ *
+ * Virtio 1.4, media device, "Mapping a MMAP buffer", "Unmapping a MMAP buffer". One range of this
+ * process's addresses, as long as the region, which the machine gives to the guest as two memory
+ * slots: the first half can be written to, the second half is read-only for the guest (a write
+ * there has no effect). A mapping replaces pages of the range by those of a buffer; everywhere else
+ * is scratch memory, so that no access of a guest's can fail, and never more of it than the region
+ * is long. Device's thread.
+ */
+#ifndef VMM_MEDIA_WINDOW_H
+#define VMM_MEDIA_WINDOW_H
+
+#include "base.h"
+#include "devices/media/backend.h"
+#include "error.h"
+
+struct media_window;
+
+/*
+ * media_window_new - @half: bytes of each half, whole 2 MiB. All of it is scratch.
+ * Return: 0 and *@out, owned by the caller; -errno and a sentence.
+ */
+int media_window_new(struct media_window **out, uint64_t half, struct error *err);
+
+/* media_window_free - no vCPU runs any more. NULL is fine. */
+void media_window_free(struct media_window *window);
+
+/* media_window_host - where the region starts in this process; page aligned, for good. */
+void *media_window_host(const struct media_window *window);
+
+/* media_window_half - bytes of each half; the region is twice as long. */
+uint64_t media_window_half(const struct media_window *window);
+
+/*
+ * media_window_map - map plane @plane of @file; each call gives a mapping of its own.
+ * Return: 0 and *@offset into the region; -ENOSPC (no range is free); -errno of the backend. Then
+ * nothing is mapped.
+ */
+int media_window_map(struct media_window *window, struct media_file *file,
+		     const struct media_plane_id *plane, bool writable, uint64_t *offset);
+
+/*
+ * media_window_unmap - end the mapping that starts at @offset.
+ * Return: 0; -EINVAL if none does (in the middle of one, for the second time): nothing happens.
+ */
+int media_window_unmap(struct media_window *window, uint64_t offset);
+
+/* media_window_reset - end all mappings (device reset). Scratch is empty again. */
+void media_window_reset(struct media_window *window);
+
+/* media_window_mapped - bytes that are mapped. */
+uint64_t media_window_mapped(const struct media_window *window);
+
+#endif
