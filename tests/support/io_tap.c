@@ -128,6 +128,7 @@ static int submit(struct loop *loop, struct loop_io *io)
 	found = find_rule(tap, io, &rule);
 	if (found && rule.hold) {
 		io->state = STATE_HELD;
+		io->result = rule.result;
 		loop_io_append(&tap->held, io);
 		tap->held_n++;
 		pthread_cond_broadcast(&tap->changed);
@@ -161,7 +162,7 @@ static void cancel(struct loop *loop, struct loop_io *io)
 		loop_io_unlink(&tap->held, io);
 		tap->held_n--;
 		pthread_mutex_unlock(&tap->lock);
-		finish_soon(tap, io, -ECANCELED);
+		finish_soon(tap, io, io->result > 0 ? io->result : -ECANCELED);
 	}
 }
 
@@ -259,7 +260,10 @@ static void release(struct loop_post *post)
 	tap->held_n = 0;
 	pthread_mutex_unlock(&tap->lock);
 	while ((io = loop_io_take(&held)))
-		assert_int_equal(tap->real->io_submit(tap->loop, io), 0);
+		if (io->result < 0)
+			finish_soon(tap, io, io->result);
+		else
+			assert_int_equal(tap->real->io_submit(tap->loop, io), 0);
 }
 
 void io_tap_release(struct io_tap *tap)

@@ -23,9 +23,13 @@ struct io_rule {
 	unsigned int skip;  /* so many first ones pass */
 	unsigned int times; /* then so many are treated so */
 	bool refuse;	    /* loop_io_submit() itself fails with .result */
-	bool hold;	    /* nothing is done until io_tap_release() or a cancellation */
-	bool lie;	    /* not done, and .result reported, be it 0 */
-	int64_t result;	    /* negative: not done, reported; else: at most so many bytes are */
+	/*
+	 * Nothing is done until io_tap_release(), which reports .result if that is negative, or
+	 * a cancellation, which reports it if it is positive.
+	 */
+	bool hold;
+	bool lie;	/* not done, and .result reported, be it 0 */
+	int64_t result; /* negative: not done, reported; else: at most so many bytes are */
 };
 
 /* struct io_record - one operation that was submitted. */

@@ -309,6 +309,23 @@ static void a_reset_ends_those_that_wait(void **state)
 	}
 }
 
+/* The host lets go of its piece half done: the rest is not transferred. */
+static void a_bounced_transfer_does_not_go_on_after_a_reset(void **state)
+{
+	static const struct io_rule rule = {
+		.op = LOOP_IO_READ, .times = 1, .hold = true, .result = SECTOR};
+	static uint8_t data[4096];
+	struct blk_call call = new_call(VIRTIO_BLK_T_IN, 0, data, sizeof(data), 5);
+
+	init();
+	io_tap_rule(&rig.tap, &rule);
+	send_seen(&call);
+	virtio_driver_write(&rig.driver, MMIO_STATUS, 0);
+	assert_int_equal(virtio_driver_read(&rig.driver, MMIO_STATUS), 0);
+	assert_int_equal(io_tap_count(&rig.tap, LOOP_IO_READ), 1);
+	blk_rig_deinit(&rig);
+}
+
 /* Return: whether files can be opened for direct I/O; if not, a skip has been reported. */
 static bool has_direct(void)
 {
@@ -337,6 +354,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(one_that_fails_in_its_turn_interrupts),
 		cmocka_unit_test(a_read_that_ends_early_shows_that_the_image_has_shrunk),
 		cmocka_unit_test(a_reset_ends_those_that_wait),
+		cmocka_unit_test(a_bounced_transfer_does_not_go_on_after_a_reset),
 	};
 
 	if (!has_direct() || !blk_rig_select(argc, argv))

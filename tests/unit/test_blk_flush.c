@@ -85,6 +85,28 @@ static void flushes_in_flight_together_fail_together(void **state)
 	blk_rig_deinit(&rig);
 }
 
+/* It asks once more, but the host has told somebody else meanwhile. */
+static void an_interrupted_flush_fails_with_another_that_failed(void **state)
+{
+	static const struct io_rule rules[] = {
+		{.op = LOOP_IO_SYNC, .times = 1, .hold = true, .result = -EINTR},
+		{.op = LOOP_IO_SYNC, .times = 1, .result = -EIO},
+	};
+	struct blk_call first = {.type = VIRTIO_BLK_T_FLUSH}, second = first;
+
+	init();
+	io_tap_rule(&rig.tap, &rules[0]);
+	io_tap_rule(&rig.tap, &rules[1]);
+	blk_rig_send(&rig, &first);
+	assert_int_equal(io_tap_wait_held(&rig.tap, 1), 1);
+	assert_int_equal(blk_rig_call(&rig, &second), VIRTIO_BLK_S_IOERR);
+	io_tap_release(&rig.tap);
+	blk_rig_wait(&rig, &first);
+	assert_int_equal(first.status, VIRTIO_BLK_S_IOERR);
+	assert_int_equal(io_tap_count(&rig.tap, LOOP_IO_SYNC), 3);
+	blk_rig_deinit(&rig);
+}
+
 /* 5.2.6.2: stable writes, case 1. */
 static void a_driver_without_flush_gets_writes_that_are_stable(void **state)
 {
@@ -125,6 +147,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_flush_is_a_sync_that_begins_after_what_was_completed),
 		cmocka_unit_test(a_flush_is_not_complete_before_the_host_says_so),
 		cmocka_unit_test(flushes_in_flight_together_fail_together),
+		cmocka_unit_test(an_interrupted_flush_fails_with_another_that_failed),
 		cmocka_unit_test(a_driver_without_flush_gets_writes_that_are_stable),
 	};
 

@@ -18,6 +18,7 @@
 
 #include "loop_kinds.h"
 #include "loop_thread.h"
+#include "vmm/loop_impl.h"
 
 #define BLOCK 4096
 #define MANY  1000
@@ -272,6 +273,49 @@ static void stop_leaves_nothing_in_flight(void **state)
 	loop_thread_free(thread);
 }
 
+static const struct loop_ops *real_ops;
+static atomic_bool broken;
+
+static int turn(struct loop *loop)
+{
+	return broken ? -EBADF : real_ops->turn(loop);
+}
+
+static void ignore(struct loop_post *post)
+{
+}
+
+static void note_failure(void *owner)
+{
+	sem_post(owner);
+}
+
+/* Its devices are dead: whoever runs the machine has to end it. */
+static void a_loop_that_fails_is_reported(void **state)
+{
+	struct loop_thread *thread = new_thread("virtio", 0);
+	struct loop *loop = loop_thread_loop(thread);
+	struct loop_ops ops = *loop->ops;
+	struct loop_post post = {NULL};
+	sem_t failed;
+
+	assert_int_equal(sem_init(&failed, 0, 0), 0);
+	real_ops = loop->ops;
+	ops.turn = turn;
+	loop->ops = &ops;
+	loop_thread_on_failure(thread, note_failure, &failed);
+	assert_int_equal(loop_thread_start(thread), 0);
+	broken = true;
+	loop_post(loop, &post, ignore); /* the loop wakes up */
+	wait_for(&failed);
+	loop_thread_stop(thread);
+	assert_int_equal(sem_trywait(&failed), -1); /* once */
+	loop->ops = real_ops;
+	broken = false;
+	loop_thread_free(thread);
+	sem_destroy(&failed);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -281,6 +325,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(thread_that_never_started_is_freed),
 		cmocka_unit_test(stop_at_any_moment),
 		cmocka_unit_test(stop_leaves_nothing_in_flight),
+		cmocka_unit_test(a_loop_that_fails_is_reported),
 	};
 
 	if (!kind_select(argc, argv))

@@ -3,11 +3,14 @@
  * test_loop_uring_io.c - file operations that stay in an io_uring for as long as the test likes:
  * reads of an empty pipe.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -237,6 +240,67 @@ static void free_ends_what_the_kernel_holds(void **state)
 	}
 }
 
+/* Threads that the kernel has made to carry out operations of a ring. */
+static unsigned int kernel_workers(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	const struct dirent *entry;
+	unsigned int n = 0;
+
+	assert_non_null(dir);
+	while ((entry = readdir(dir))) {
+		char path[300], name[32] = "";
+		FILE *file;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%s/comm", entry->d_name);
+		file = fopen(path, "re");
+		if (!file)
+			continue;
+		if (!fgets(name, sizeof(name), file))
+			name[0] = '\0';
+		fclose(file);
+		n += strncmp(name, "iou-wrk", 7) == 0;
+	}
+	closedir(dir);
+	return n;
+}
+
+/* What is in the page cache is copied by the thread that submits, which has other devices too. */
+static void a_large_transfer_does_not_hold_the_thread(void **state)
+{
+	static const struct {
+		size_t len;
+		bool elsewhere;
+	} reads[] = {{4096, false}, {MIB, false}, {4 * MIB, true}};
+	struct stage *stage = stage_new(0);
+	uint8_t *bytes = calloc(1, 4 * MIB);
+	FILE *file = tmpfile();
+
+	assert_non_null(bytes);
+	assert_non_null(file);
+	assert_int_equal(write(fileno(file), bytes, 4 * MIB), 4 * MIB);
+	for (size_t i = 0; i < ARRAY_SIZE(reads); i++) {
+		struct reader *reader = &stage->readers[i];
+
+		reader->stage = stage;
+		reader->iov = (struct iovec) {bytes, reads[i].len};
+		reader->io = (struct loop_io) {
+			.op = LOOP_IO_READ,
+			.fd = fileno(file),
+			.iov = &reader->iov,
+			.iov_n = 1,
+			.fn = reader_done,
+		};
+		assert_int_equal(loop_io_submit(stage->loop, &reader->io), 0);
+		run_until(stage, (unsigned int)i + 1);
+		assert_int_equal(reader->result, reads[i].len);
+		assert_int_equal(kernel_workers() > 0, reads[i].elsewhere);
+	}
+	fclose(file);
+	free(bytes);
+	stage_free(stage);
+}
+
 int main(int argc, char **argv)
 {
 	char *uring[] = {argv[0], (char[]) {"uring"}, NULL};
@@ -247,6 +311,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(cancel_ends_what_waits_while_nothing_happens),
 		cmocka_unit_test(interruption_by_cancel_is_a_cancellation),
 		cmocka_unit_test(free_ends_what_the_kernel_holds),
+		cmocka_unit_test(a_large_transfer_does_not_hold_the_thread),
 	};
 
 	if (!kind_select(2, uring))
