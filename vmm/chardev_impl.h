@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "log.h"
 #include "vmm/chardev.h"
 
 struct chardev {
@@ -31,6 +32,7 @@ struct chardev {
 	int out;	      /* -1: no output; not .in, or it does not wait */
 	bool own_out;
 	bool may_drop;		  /* output that would block is lost */
+	struct log_limit lost;	  /* output that could not be written */
 	bool out_is_socket;	  /* for send(2) */
 	size_t chunk;		  /* not 0: .out blocks, but not for so few bytes after POLLOUT */
 	struct loop_watch writer; /* of .out; active while chardev_write() has left something */

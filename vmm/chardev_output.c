@@ -47,6 +47,11 @@ ssize_t chardev_put(struct chardev *chardev, const uint8_t *data, size_t len)
 			return 0;
 		if (errno == EAGAIN && !chardev->may_drop)
 			return -EAGAIN;
+		/* A reader that has gone, or does not keep up, is nothing to tell of. */
+		if (errno != EPIPE && errno != EIO && errno != EAGAIN && errno != ECONNRESET)
+			log_limited(&chardev->lost, LOG_LEVEL_WARNING, "%s: output is lost: %s%s",
+				    chardev->name, strerror(errno),
+				    errno == ENOSPC ? ": free some space" : "");
 	}
 	/* The reader is gone; the guest must not suffer from it. */
 	if (chardev->socket)

@@ -16,6 +16,7 @@
 
 #include "chardev_guest.h"
 #include "loop_kinds.h"
+#include "vmm/chardev_impl.h"
 
 struct fixture {
 	struct chardev_guest guest;
@@ -168,6 +169,18 @@ static void fifo_holds_output_back_and_may_lose_its_reader(void **state)
 	chardev_guest_fill_more(guest, 0, MIB);
 }
 
+/* The guest goes on, and the user hears of it; a few times. */
+static void output_that_is_lost_is_told(void **state)
+{
+	struct chardev_guest *guest = &((struct fixture *)*state)->guest;
+
+	chardev_guest_open(guest, CHARDEV_FILE, "/dev/full");
+	for (unsigned int i = 0; i < 2; i++)
+		chardev_guest_write(guest, "more than there is room for");
+	assert_int_equal(atomic_load(&guest->chardev->lost.count), 2);
+	chardev_guest_close(guest);
+}
+
 static void wrong_files_are_refused(void **state)
 {
 	struct fixture *fixture = *state;
@@ -221,6 +234,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(file_is_appended_to, setup, teardown),
 		cmocka_unit_test_setup_teardown(fifo_holds_output_back_and_may_lose_its_reader,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(output_that_is_lost_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(wrong_files_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(off_takes_all_and_gives_nothing, setup, teardown),
 	};
