@@ -20,6 +20,25 @@
 size_t arch_memory_layout(uint64_t size, struct gmem_region layout[GMEM_REGIONS_MAX]);
 
 /*
+ * ARCH_GUEST_PAGE - bytes of the largest page that a guest kernel may be built for. What a guest
+ * maps piece by piece starts and ends at such a border.
+ */
+#ifdef __aarch64__
+#define ARCH_GUEST_PAGE (64 * KIB)
+#else
+#define ARCH_GUEST_PAGE (4 * KIB)
+#endif
+
+/*
+ * arch_window - where a range of @size bytes goes that is neither RAM nor registers, say a region
+ * of memory that a device shares with the guest: above RAM and above 4 GiB, 1 GiB aligned.
+ * @next: where the range before this one ended, 0 for the first; moved on.
+ * Return: 0 and *@gpa; -E2BIG and a sentence if the guest's processor has no such addresses.
+ */
+int arch_window(const struct gmem *gmem, uint64_t *next, uint64_t size, uint64_t *gpa,
+		struct error *err);
+
+/*
  * arch_memory_map - what a firmware tells the kernel about @gmem: RAM and what is reserved in it.
  * Return: the number of entries.
  */
@@ -68,5 +87,31 @@ int arch_vcpu_boot(struct vcpu *vcpu, const struct gmem *gmem, const struct boot
  * On the vCPU's own thread.
  */
 bool arch_vcpu_is_emergency(const struct vcpu *vcpu);
+
+/* What a vCPU does to the clock that KVM offers to guests (kvm-clock). */
+enum arch_clock_change {
+	ARCH_CLOCK_NONE, /* this exit is none of the clock's */
+	ARCH_CLOCK_ON,
+	ARCH_CLOCK_OFF,
+	ARCH_CLOCK_KEPT, /* the guest asked for nonsense and was told so */
+};
+
+/*
+ * arch_clock_watch - have a vCPU leave KVM_RUN when its guest turns that clock on or off.
+ * Return: 0, or -errno: KVM of this host cannot do it.
+ */
+int arch_clock_watch(struct vm *vm);
+
+/*
+ * arch_clock_exit - is that why KVM left @vcpu? Then do what the guest asked for. On the vCPU's
+ * thread. Return: what it was.
+ */
+enum arch_clock_change arch_clock_exit(struct vcpu *vcpu, struct kvm_run *run);
+
+/*
+ * arch_clock_read - what that clock shows now, ns since the machine was made. Any thread.
+ * Return: 0 and *@ns; -errno.
+ */
+int arch_clock_read(const struct vm *vm, int64_t *ns);
 
 #endif

@@ -21,10 +21,39 @@ enum vcpu_end {
 	VCPU_FAILED,	     /* KVM_RUN failed, or KVM reported an internal error */
 };
 
+/*
+ * struct vcpu_fault - who is asked when the host cannot give the guest the memory that it touches;
+ * embedded in its owner, who outlives the vCPUs.
+ */
+struct vcpu_fault {
+	/*
+	 * @gpa: what the guest touches, or VCPU_FAULT_ANYWHERE, since most kernels do not tell. On
+	 * the vCPU's thread, on several at once. Return: whether something was put right.
+	 */
+	bool (*repair)(struct vcpu_fault *fault, uint64_t gpa);
+};
+#define VCPU_FAULT_ANYWHERE UINT64_MAX
+
+struct kvm_run; /* <linux/kvm.h> */
+
+/*
+ * struct vcpu_exits - who takes the exits that only one architecture has; embedded in its owner,
+ * who outlives the vCPUs.
+ */
+struct vcpu_exits {
+	/*
+	 * @run: how KVM left @vcpu. On the vCPU's thread, on several at once. Return: whether this
+	 * was for it to deal with, and the guest goes on.
+	 */
+	bool (*take)(struct vcpu_exits *exits, struct vcpu *vcpu, struct kvm_run *run);
+};
+
 /* struct vcpu_env - what a vCPU lives in; borrowed, the same for all vCPUs of a machine. */
 struct vcpu_env {
 	const struct bus *pio;
 	const struct bus *mmio;
+	struct vcpu_fault *fault; /* NULL: such an access ends the vCPU */
+	struct vcpu_exits *exits; /* NULL: such an exit ends the vCPU */
 	/* On the vCPU's thread. @text: what happened, for VCPU_FAILED and VCPU_CANNOT_EMULATE. */
 	void (*ended)(void *owner, enum vcpu_end end, const char *text);
 	void *owner;

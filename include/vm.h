@@ -36,6 +36,16 @@ int vm_fd(const struct vm *vm);
 int vm_add_memory(struct vm *vm, const struct gmem *gmem, struct error *err);
 
 /*
+ * vm_add_window - give the guest @size bytes at @gpa that are not RAM: what is mapped at @host.
+ * The mappings there may change at any time, but all of the range stays mapped until vm_free().
+ * @readonly: a guest's write has no effect; it comes out as an access to the MMIO bus.
+ * @gpa, @host, @size: page aligned. After vm_add_memory().
+ * Return: 0, or -errno and a sentence.
+ */
+int vm_add_window(struct vm *vm, uint64_t gpa, void *host, uint64_t size, bool readonly,
+		  struct error *err);
+
+/*
  * vm_irq_init - connect @irq to global system interrupt @gsi: each irq_raise() is one edge.
  * Needs the in-kernel interrupt controller.
  * Return: 0, or -errno and a sentence.

@@ -11,8 +11,8 @@
 #include <sys/resource.h>
 
 #include "loop.h"
+#include "video_nodes.h"
 #include "vmm/kvm_host.h"
-#include "vmm/video_nodes.h"
 
 static void report_loop(void)
 {

@@ -17,6 +17,19 @@
 #define CONFIG_CPUS_MAX	   32
 #define CONFIG_DISKS_MAX   64
 #define CONFIG_DISK_ID_MAX 20 /* bytes; virtio 1.4, 5.2.6: what VIRTIO_BLK_T_GET_ID returns */
+#define CONFIG_MEDIA_MAX   16
+
+/* Defaults and limits of a media device. */
+#define CONFIG_MEDIA_LABEL_MAX	  31 /* bytes; virtio 1.4, media device: card, with its NUL */
+#define CONFIG_MEDIA_SHM	  (1 * GIB)
+#define CONFIG_MEDIA_SESSIONS	  64
+#define CONFIG_MEDIA_SESSIONS_MAX 1024
+#define CONFIG_MEDIA_BUFFERS	  1024
+#define CONFIG_MEDIA_BUFFERS_MAX  32768
+#define CONFIG_FRAME_SIDE_MIN	  16 /* pixels */
+#define CONFIG_FRAME_SIDE_MAX	  8192
+#define CONFIG_FRAME_RATE_MAX	  1000	  /* frames in a second */
+#define CONFIG_FRAME_NUMBER_MAX	  1000000 /* of the two numbers of a rate */
 
 /* Where a serial port or console leads on the host. */
 enum chardev_kind {
@@ -30,6 +43,7 @@ enum chardev_kind {
 struct config_memory {
 	uint64_t size; /* bytes */
 	bool shared, hugepages, prefault, thp;
+	bool shared_given; /* no option: somebody has said shared=, on or off */
 };
 
 struct config_chardev {
@@ -43,6 +57,41 @@ struct config_disk {
 	bool readonly;
 	bool direct;  /* O_DIRECT: without the host's page cache */
 	bool discard; /* offered to the guest */
+};
+
+/* Whose clock the time stamps of frames are of. */
+enum config_timestamps {
+	TIMESTAMPS_HOST,
+	TIMESTAMPS_GUEST,
+};
+
+/* struct config_frame_size - pixels. 0 by 0: not given. */
+struct config_frame_size {
+	unsigned int width, height;
+};
+
+/* struct config_frame_rate - @frames in @seconds, in lowest terms. 0 in 0: not given. */
+struct config_frame_rate {
+	unsigned int frames, seconds;
+};
+
+/* struct config_media - a media device. Exactly one of the four sources is set. */
+struct config_media {
+	char *path;
+	char *by_id; /* a name in /dev/v4l/by-id, or the device's own */
+	int fd;	     /* or -1 */
+	bool test;   /* the synthetic camera */
+
+	char *label;  /* 1 to CONFIG_MEDIA_LABEL_MAX bytes; NULL: what the source is called */
+	uint64_t shm; /* bytes, whole 2 MiB: mapped at a time for writing, and as many to be read */
+	enum config_timestamps timestamps;
+	bool convert; /* offer formats that every guest can decode; not with test */
+	unsigned int sessions, buffers; /* at most, of the whole device */
+
+	/* With test. Size and rate are those at first, and always set. */
+	struct config_frame_size size;
+	struct config_frame_rate fps;
+	char *formats; /* V4L2's four letters, "YUYV:NV12"; NULL: all that there are */
 };
 
 struct config_virtio {
@@ -60,6 +109,8 @@ struct config {
 	struct config_chardev serial, console; /* at most one of them is CHARDEV_STDIO */
 	struct config_disk *disks;	       /* as they were given, each path once */
 	size_t disks_n;			       /* at most CONFIG_DISKS_MAX */
+	struct config_media *media;	       /* as they were given */
+	size_t media_n;			       /* at most CONFIG_MEDIA_MAX */
 	bool rng;
 	struct config_virtio virtio;
 	bool software_kvm; /* run although KVM here interprets every instruction */
@@ -85,8 +136,8 @@ void config_deinit(struct config *config);
 /*
  * config_from_args - read the command line, and the file that --config names, into @config.
  * @config: initialised. An option of the command line replaces that of the file as a whole, in
- * whatever order they are given; so do all its --disk together. --help and --version end the
- * reading where they stand.
+ * whatever order they are given; so do all its --disk together, and all its --media. --help and
+ * --version end the reading where they stand.
  * Return: 0 and *@action; or -EINVAL (-errno for a file that cannot be read) and a sentence that
  * says what is wrong, where, and what would be right.
  */

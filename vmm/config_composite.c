@@ -18,10 +18,19 @@
 #define MEMORY_PAGE  (4 * KIB)
 #define MEMORY_LARGE (2 * MIB) /* the default huge page of x86_64 */
 
+enum memory_field {
+	MEMORY_FIELD_SIZE,
+	MEMORY_FIELD_HUGEPAGES,
+	MEMORY_FIELD_PREFAULT,
+	MEMORY_FIELD_THP,
+	MEMORY_FIELD_SHARED,
+};
+
 static int settle_memory(void *value, uint64_t given, struct error *err)
 {
-	const struct config_memory *memory = value;
+	struct config_memory *memory = value;
 
+	memory->shared_given = given & UINT64_C(1) << MEMORY_FIELD_SHARED;
 	if (memory->hugepages && memory->thp)
 		return error_set(err, EINVAL,
 				 "hugepages=on and thp=on exclude each other: pages of the "
@@ -32,44 +41,49 @@ static int settle_memory(void *value, uint64_t given, struct error *err)
 }
 
 static const struct config_field memory_fields[] = {
-	{
-		.name = "size",
-		.arg = "SIZE",
-		.help = "bytes, or with K, M, G or T",
-		.type = FIELD_SIZE,
-		.offset = offsetof(struct config_memory, size),
-		.min = MEMORY_MIN,
-		.max = MEMORY_MAX,
-		.multiple = MEMORY_PAGE,
-	},
-	{
-		.name = "hugepages",
-		.arg = "on|off",
-		.help = "take it from the host's huge page pool",
-		.type = FIELD_BOOL,
-		.offset = offsetof(struct config_memory, hugepages),
-	},
-	{
-		.name = "prefault",
-		.arg = "on|off",
-		.help = "allocate all of it at the start",
-		.type = FIELD_BOOL,
-		.offset = offsetof(struct config_memory, prefault),
-	},
-	{
-		.name = "thp",
-		.arg = "on|off",
-		.help = "ask for transparent huge pages",
-		.type = FIELD_BOOL,
-		.offset = offsetof(struct config_memory, thp),
-	},
-	{
-		.name = "shared",
-		.arg = "on|off",
-		.help = "one memfd instead of private memory",
-		.type = FIELD_BOOL,
-		.offset = offsetof(struct config_memory, shared),
-	},
+	[MEMORY_FIELD_SIZE] =
+		{
+			.name = "size",
+			.arg = "SIZE",
+			.help = "bytes, or with K, M, G or T",
+			.type = FIELD_SIZE,
+			.offset = offsetof(struct config_memory, size),
+			.min = MEMORY_MIN,
+			.max = MEMORY_MAX,
+			.multiple = MEMORY_PAGE,
+		},
+	[MEMORY_FIELD_HUGEPAGES] =
+		{
+			.name = "hugepages",
+			.arg = "on|off",
+			.help = "take it from the host's huge page pool",
+			.type = FIELD_BOOL,
+			.offset = offsetof(struct config_memory, hugepages),
+		},
+	[MEMORY_FIELD_PREFAULT] =
+		{
+			.name = "prefault",
+			.arg = "on|off",
+			.help = "allocate all of it at the start",
+			.type = FIELD_BOOL,
+			.offset = offsetof(struct config_memory, prefault),
+		},
+	[MEMORY_FIELD_THP] =
+		{
+			.name = "thp",
+			.arg = "on|off",
+			.help = "ask for transparent huge pages",
+			.type = FIELD_BOOL,
+			.offset = offsetof(struct config_memory, thp),
+		},
+	[MEMORY_FIELD_SHARED] =
+		{
+			.name = "shared",
+			.arg = "on|off",
+			.help = "one memfd instead of private memory",
+			.type = FIELD_BOOL,
+			.offset = offsetof(struct config_memory, shared),
+		},
 };
 
 const struct config_composite config_memory_keys = {

@@ -32,8 +32,7 @@ static int parse_bool(const char *text, bool *value, struct error *err)
 	return error_set(err, EINVAL, "'%.80s' is neither on nor off", text);
 }
 
-/* Decimal digits from *@text on. Return: 0; -ERANGE beyond 64 bits, with all digits skipped. */
-static int parse_digits(const char **text, uint64_t *value)
+int digits_parse(const char **text, uint64_t *value)
 {
 	int r = 0;
 
@@ -112,7 +111,7 @@ static int parse_number(const struct config_field *field, const char *text, uint
 
 	if (text[0] == '-' && text[1] >= '0' && text[1] <= '9')
 		return range_error(field, text, "negative", err);
-	huge = parse_digits(&rest, &number) < 0;
+	huge = digits_parse(&rest, &number) < 0;
 	if (rest == text || (*rest && field->type != FIELD_SIZE))
 		return error_set(err, EINVAL, "'%.80s' is not a %s", text,
 				 field->type == FIELD_SIZE ? "size, such as 512M or 2G"
@@ -205,6 +204,12 @@ static int parse_text(const char *text, char **value, struct error *err)
 	return 0;
 }
 
+static int too_long(const struct config_field *field, const char *text, struct error *err)
+{
+	return error_set(err, EINVAL, "'%.80s' is %zu bytes long: at most %" PRIu64 " are possible",
+			 text, strlen(text), field->max);
+}
+
 /* A name goes where a device has a few bytes for it, in no encoding but ASCII. */
 static int parse_name(const struct config_field *field, const char *text, char **value,
 		      struct error *err)
@@ -215,9 +220,45 @@ static int parse_name(const struct config_field *field, const char *text, char *
 		if (text[i] < 0x20 || text[i] > 0x7e)
 			return error_set(err, EINVAL, "byte %zu is not printable ASCII", i + 1);
 	if (len > field->max)
-		return error_set(err, EINVAL,
-				 "'%.80s' is %zu bytes long: at most %" PRIu64 " are possible",
-				 text, len, field->max);
+		return too_long(field, text, err);
+	return parse_text(text, value, err);
+}
+
+static int parse_label(const struct config_field *field, const char *text, char **value,
+		       struct error *err)
+{
+	for (const char *at = text; *at; at++)
+		if ((unsigned char)*at < 0x20 || *at == 0x7f)
+			return error_set(err, EINVAL, "byte %zu is a control character",
+					 at - text + 1);
+	if (strlen(text) > field->max)
+		return too_long(field, text, err);
+	return parse_text(text, value, err);
+}
+
+/* Words that are all of .names, each once; kept as they are written, for their order counts. */
+static int parse_words(const struct config_field *field, const char *text, char **value,
+		       struct error *err)
+{
+	_cleanup_(freep) char *copy = strdup(text);
+	char *cursor = copy, *word;
+	uint64_t seen = 0;
+
+	if (!copy)
+		return error_set(err, ENOMEM, "out of memory");
+	while ((word = strsep(&cursor, ":"))) {
+		unsigned int name = 0;
+		int r;
+
+		if (!*word)
+			return error_set(err, EINVAL, "there is nothing next to a colon");
+		r = parse_enum(field, word, &name, err);
+		if (r < 0)
+			return r;
+		if (seen & UINT64_C(1) << name)
+			return error_set(err, EINVAL, "%s is given twice", word);
+		seen |= UINT64_C(1) << name;
+	}
 	return parse_text(text, value, err);
 }
 
@@ -261,6 +302,19 @@ int field_parse(const struct config_field *field, void *base, const char *text, 
 		return parse_text(text, at, err);
 	case FIELD_NAME:
 		return parse_name(field, text, at, err);
+	case FIELD_LABEL:
+		return parse_label(field, text, at, err);
+	case FIELD_WORDS:
+		return parse_words(field, text, at, err);
+	case FIELD_FD:
+		r = parse_number(field, text, &number, err);
+		if (r == 0)
+			*(int *)at = (int)number;
+		return r;
+	case FIELD_FRAME:
+		return frame_size_parse(field, text, at, err);
+	case FIELD_RATE:
+		return frame_rate_parse(field, text, at, err);
 	case FIELD_COMPOSITE:
 		return kv_parse(field->composite, at, text, err);
 	case FIELD_LIST:
@@ -277,6 +331,8 @@ void field_free(const struct config_field *field, void *base)
 	case FIELD_TEXT:
 	case FIELD_PATH:
 	case FIELD_NAME:
+	case FIELD_LABEL:
+	case FIELD_WORDS:
 		string = field_at(field, base);
 		free(*string);
 		*string = NULL;
@@ -292,6 +348,9 @@ void field_free(const struct config_field *field, void *base)
 	case FIELD_UINT:
 	case FIELD_SIZE:
 	case FIELD_ENUM:
+	case FIELD_FD:
+	case FIELD_FRAME:
+	case FIELD_RATE:
 		break;
 	}
 }

@@ -85,6 +85,11 @@ static void value_format(const struct config_field *field, const void *base, cha
 	case FIELD_TEXT:
 	case FIELD_PATH:
 	case FIELD_NAME:
+	case FIELD_LABEL:
+	case FIELD_WORDS:
+	case FIELD_FD:
+	case FIELD_FRAME:
+	case FIELD_RATE:
 	case FIELD_COMPOSITE: /* its keys have entries of their own */
 	case FIELD_LIST:
 		break;
@@ -182,6 +187,7 @@ void help_write(FILE *out)
 	fputs("\nExamples\n"
 	      "  vmm -k vmlinuz -i initrd.img -p console=ttyS0 -m 1G -c 2\n"
 	      "  vmm -k vmlinuz -p 'console=hvc0 root=/dev/vda' --console stdio --disk root.img\n"
+	      "  vmm -k vmlinuz -i initrd.img -p console=ttyS0 --media /dev/video0\n"
 	      "  vmm -k vmlinuz --serial file=guest.log --dry-run > guest.json\n"
 	      "  vmm --config guest.json\n",
 	      out);

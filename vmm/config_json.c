@@ -183,6 +183,7 @@ static int read_field(struct source *source, const struct config_field *field, v
 		right = "true or false";
 		break;
 	case FIELD_UINT:
+	case FIELD_FD:
 		if (json_is_integer(json))
 			return read_number(source, field, base, json);
 		right = "a whole number";
@@ -198,8 +199,18 @@ static int read_field(struct source *source, const struct config_field *field, v
 	case FIELD_TEXT:
 	case FIELD_PATH:
 	case FIELD_NAME:
+	case FIELD_LABEL:
+	case FIELD_WORDS:
+	case FIELD_FRAME:
 		if (json_is_string(json))
 			return read_text(source, field, base, json_string_value(json));
+		break;
+	case FIELD_RATE:
+		if (json_is_integer(json))
+			return read_number(source, field, base, json);
+		if (json_is_string(json))
+			return read_text(source, field, base, json_string_value(json));
+		right = "a whole number, or a string such as '30000/1001'";
 		break;
 	case FIELD_COMPOSITE:
 		if (json_is_object(json))

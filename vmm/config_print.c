@@ -7,7 +7,7 @@
 
 #include "vmm/config_schema.h"
 
-/* Return: a new reference; NULL out of memory. *@none is set for a string that is not given. */
+/* Return: a new reference; NULL out of memory. *@none is set for what is not given. */
 static json_t *write_field(const struct config_field *field, const void *base, bool *none);
 
 static json_t *write_object(const struct config_composite *composite, const void *value)
@@ -52,7 +52,7 @@ static json_t *write_list(const struct config_field *list, const void *base)
 static json_t *write_field(const struct config_field *field, const void *base, bool *none)
 {
 	const void *at = field_at(field, base);
-	char size[SIZE_TEXT_MAX];
+	char size[SIZE_TEXT_MAX], frame[FRAME_TEXT_MAX];
 
 	switch (field->type) {
 	case FIELD_BOOL:
@@ -67,8 +67,21 @@ static json_t *write_field(const struct config_field *field, const void *base, b
 	case FIELD_TEXT:
 	case FIELD_PATH:
 	case FIELD_NAME:
+	case FIELD_LABEL:
+	case FIELD_WORDS:
 		*none = !*(const char *const *)at;
 		return *none ? NULL : json_string(*(const char *const *)at);
+	case FIELD_FD:
+		*none = *(const int *)at < 0;
+		return *none ? NULL : json_integer(*(const int *)at);
+	case FIELD_FRAME:
+		frame_size_format(frame, at);
+		*none = !*frame;
+		return *none ? NULL : json_string(frame);
+	case FIELD_RATE:
+		frame_rate_format(frame, at);
+		*none = !*frame;
+		return *none ? NULL : json_string(frame);
 	case FIELD_COMPOSITE:
 		return write_object(field->composite, at);
 	case FIELD_LIST:

@@ -139,6 +139,19 @@ const struct config_option config_options[] = {
 			},
 	},
 	{
+		.field =
+			{
+				.name = "media",
+				.arg = "PATH|by-id=NAME|fd=N|test[,KEY=VALUE...]",
+				.help = "a camera or codec of the host, or the synthetic camera, the "
+					"guest's /dev/video0 and so on; may be repeated",
+				.type = FIELD_LIST,
+				.offset = offsetof(struct config, media),
+				.composite = &config_media_keys,
+				.list = &config_media_list,
+			},
+	},
+	{
 		.no = "no-rng",
 		.field =
 			{
@@ -286,11 +299,19 @@ static bool was_given(uint64_t given, size_t offset)
 	return false;
 }
 
+/* Buffers of the guest's own (SHARED_PAGES) need memory that can be mapped a second time. */
+static void settle_shared(struct config *config)
+{
+	if (config->media_n && !config->memory.shared_given)
+		config->memory.shared = true;
+}
+
 int config_settle(struct config *config, uint64_t given, struct error *err)
 {
 	struct config_chardev *serial = &config->serial;
 	const struct config_chardev *console = &config->console;
 
+	settle_shared(config);
 	if (console->kind == CHARDEV_STDIO && serial->kind == CHARDEV_STDIO) {
 		if (was_given(given, offsetof(struct config, serial)))
 			return error_set(err, EINVAL,

@@ -18,13 +18,18 @@
 #include "vmm/config.h"
 
 enum field_type {
-	FIELD_BOOL,	 /* bool */
-	FIELD_UINT,	 /* unsigned int within .min and .max */
-	FIELD_SIZE,	 /* uint64_t: bytes within .min and .max, a multiple of .multiple */
-	FIELD_ENUM,	 /* unsigned int, or an enum: index of .names */
-	FIELD_TEXT,	 /* char *, owned; may be empty */
-	FIELD_PATH,	 /* char *, owned; not empty */
-	FIELD_NAME,	 /* char *, owned; 1 to .max bytes of printable ASCII */
+	FIELD_BOOL,  /* bool */
+	FIELD_UINT,  /* unsigned int within .min and .max */
+	FIELD_SIZE,  /* uint64_t: bytes within .min and .max, a multiple of .multiple */
+	FIELD_ENUM,  /* unsigned int, or an enum: index of .names */
+	FIELD_TEXT,  /* char *, owned; may be empty */
+	FIELD_PATH,  /* char *, owned; not empty */
+	FIELD_NAME,  /* char *, owned; 1 to .max bytes of printable ASCII */
+	FIELD_LABEL, /* char *, owned; 1 to .max bytes, no control characters */
+	FIELD_WORDS, /* char *, owned; some of .names, each once, "a:b" */
+	FIELD_FD,    /* int within .min and .max; -1: not given */
+	FIELD_FRAME, /* struct config_frame_size: .min, .max, .multiple for each side; "640x480" */
+	FIELD_RATE,  /* struct config_frame_rate within .min and .max a second; "30000/1001" */
 	FIELD_COMPOSITE, /* a struct, as .composite describes it */
 	FIELD_LIST,	 /* a pointer to structs, owned: .list, each as .composite describes it */
 };
@@ -89,8 +94,10 @@ struct config_option {
 extern const struct config_composite config_memory_keys;
 extern const struct config_composite config_chardev_keys;
 extern const struct config_composite config_disk_keys;
+extern const struct config_composite config_media_keys;
 extern const struct config_composite config_virtio_keys;
 extern const struct config_list config_disk_list;
+extern const struct config_list config_media_list;
 
 /* config_options - the schema, in the order of --help and --dry-run. */
 extern const struct config_option config_options[];
@@ -135,6 +142,23 @@ void *list_item(const struct config_field *field, const void *base, size_t index
 
 /* list_free - release all items and what they own. */
 void list_free(const struct config_field *field, void *base);
+
+/* digits_parse - decimal digits from *@text on. Return: 0; -ERANGE beyond 64 bits, all skipped. */
+int digits_parse(const char **text, uint64_t *value);
+
+/*
+ * frame_size_parse, frame_rate_parse - read a value of FIELD_FRAME, of FIELD_RATE.
+ * Return: 0; -EINVAL and a sentence, as field_parse().
+ */
+int frame_size_parse(const struct config_field *field, const char *text,
+		     struct config_frame_size *value, struct error *err);
+int frame_rate_parse(const struct config_field *field, const char *text,
+		     struct config_frame_rate *value, struct error *err);
+
+/* frame_size_format, frame_rate_format - the reverse; "" if it is not given. */
+#define FRAME_TEXT_MAX 24
+void frame_size_format(char to[FRAME_TEXT_MAX], const struct config_frame_size *value);
+void frame_rate_format(char to[FRAME_TEXT_MAX], const struct config_frame_rate *value);
 
 /* size_format - bytes with the largest unit that loses nothing, such as "512M", into @to. */
 #define SIZE_TEXT_MAX 24

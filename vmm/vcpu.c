@@ -29,9 +29,22 @@ struct vcpu {
 	struct thread thread;
 	atomic_bool started;
 	atomic_bool stop;
+	unsigned int faults; /* since KVM_RUN last came back, or one of them was repaired */
 };
 
 #define SIGNAL_STOP SIGRTMIN
+
+/* Of Linux 6.8, newer than Debian 12's header. */
+#ifndef KVM_EXIT_MEMORY_FAULT
+#define KVM_EXIT_MEMORY_FAULT 39
+#endif
+struct memory_fault {
+	uint64_t flags, gpa, size;
+};
+
+/* How often KVM_RUN may fail on memory in a row, and how long to wait in between. */
+#define FAULTS_MAX    10
+#define FAULT_WAIT_NS 1000000
 
 static _Thread_local struct vcpu *current;
 
@@ -195,7 +208,8 @@ static void end_internal_error(struct vcpu *vcpu)
 /* Return: false when the vCPU has ended. */
 static bool handle_exit(struct vcpu *vcpu)
 {
-	const struct kvm_run *run = vcpu->run;
+	struct vcpu_exits *exits = vcpu->env->exits;
+	struct kvm_run *run = vcpu->run;
 	char text[160];
 
 	switch (run->exit_reason) {
@@ -220,6 +234,8 @@ static bool handle_exit(struct vcpu *vcpu)
 		end(vcpu, VCPU_FAILED, text);
 		return false;
 	default:
+		if (exits && exits->take(exits, vcpu, run))
+			return true;
 		snprintf(text, sizeof(text), "KVM left vCPU %u for unknown reason %u", vcpu->index,
 			 run->exit_reason);
 		end(vcpu, VCPU_FAILED, text);
@@ -235,6 +251,30 @@ static void run_failed(struct vcpu *vcpu, int code)
 	end(vcpu, VCPU_FAILED, text);
 }
 
+/*
+ * KVM could not get at host memory behind an address that the guest touched; the guest's
+ * instruction has not been done yet. If nobody finds anything to repair, that may be because
+ * another vCPU's thread has just done it, or the device's, so it is worth trying again a few times.
+ * Return: whether to go on.
+ */
+static bool repair_memory(struct vcpu *vcpu)
+{
+	struct vcpu_fault *fault = vcpu->env->fault;
+	const struct timespec wait = {.tv_nsec = FAULT_WAIT_NS};
+	struct memory_fault info = {.gpa = VCPU_FAULT_ANYWHERE};
+
+	if (!fault)
+		return false;
+	if (vcpu->run->exit_reason == KVM_EXIT_MEMORY_FAULT)
+		memcpy(&info, vcpu->run->padding, sizeof(info));
+	if (fault->repair(fault, info.gpa)) {
+		vcpu->faults = 0;
+		return true;
+	}
+	nanosleep(&wait, NULL);
+	return ++vcpu->faults < FAULTS_MAX;
+}
+
 static void run(void *arg)
 {
 	struct vcpu *vcpu = arg;
@@ -246,13 +286,17 @@ static void run(void *arg)
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 
 	while (!atomic_load(&vcpu->stop)) {
-		if (ioctl(vcpu->fd, KVM_RUN, 0) == 0) {
-			if (!handle_exit(vcpu))
-				break;
-		} else if (errno != EINTR && errno != EAGAIN) {
-			run_failed(vcpu, errno);
+		int code = ioctl(vcpu->fd, KVM_RUN, 0) == 0 ? 0 : errno;
+
+		if (code == EINTR || code == EAGAIN || (code == EFAULT && repair_memory(vcpu)))
+			continue;
+		if (code != 0) {
+			run_failed(vcpu, code);
 			break;
 		}
+		vcpu->faults = 0;
+		if (!handle_exit(vcpu))
+			break;
 	}
 }
 

@@ -2,8 +2,8 @@
 /*
  * virtio_devices.c - the virtio devices that the configuration asks for. See virtio_devices.h.
  *
- * Beside vmm.c the one file of this folder that knows devices by name: each has a function here
- * that turns its part of the configuration into a device.
+ * One of the files of this folder that know devices by name: each has a function here that turns
+ * its part of the configuration into a device. Media devices are in media_devices.c.
  */
 #include "vmm/virtio_devices.h"
 

@@ -14,6 +14,7 @@
 struct vm {
 	int kvm_fd;
 	int fd;
+	uint32_t slots; /* memory slots in use: 0 up to this */
 };
 
 #define KVM_PATH "/dev/kvm"
@@ -69,7 +70,7 @@ static int check_capabilities(int kvm_fd, struct error *err)
 
 int vm_new(struct vm **out, struct error *err)
 {
-	struct vm *vm = malloc(sizeof(*vm));
+	struct vm *vm = calloc(1, sizeof(*vm));
 	int r;
 
 	if (!vm)
@@ -123,7 +124,7 @@ int vm_add_memory(struct vm *vm, const struct gmem *gmem, struct error *err)
 
 	for (size_t i = 0; i < n; i++) {
 		struct kvm_userspace_memory_region slot = {
-			.slot = (uint32_t)i,
+			.slot = vm->slots,
 			.guest_phys_addr = regions[i].gpa,
 			.memory_size = regions[i].size,
 			.userspace_addr = (uintptr_t)regions[i].host,
@@ -133,7 +134,39 @@ int vm_add_memory(struct vm *vm, const struct gmem *gmem, struct error *err)
 			return error_set(err, errno, "KVM refuses %llu MiB of guest memory: %s",
 					 (unsigned long long)(slot.memory_size / MIB),
 					 strerror(errno));
+		vm->slots++;
 	}
+	return 0;
+}
+
+int vm_add_window(struct vm *vm, uint64_t gpa, void *host, uint64_t size, bool readonly,
+		  struct error *err)
+{
+	const struct kvm_userspace_memory_region slot = {
+		.slot = vm->slots,
+		.flags = readonly ? KVM_MEM_READONLY : 0,
+		.guest_phys_addr = gpa,
+		.memory_size = size,
+		.userspace_addr = (uintptr_t)host,
+	};
+	const int max = ioctl(vm->fd, KVM_CHECK_EXTENSION, KVM_CAP_NR_MEMSLOTS);
+
+	if (readonly && ioctl(vm->fd, KVM_CHECK_EXTENSION, KVM_CAP_READONLY_MEM) <= 0)
+		return error_set(err, ENOSYS,
+				 "KVM of this host lacks KVM_CAP_READONLY_MEM, without which a "
+				 "guest cannot be given memory that it may only read");
+	if (max > 0 && vm->slots >= (uint32_t)max)
+		return error_set(err, ENOSPC,
+				 "KVM of this host gives a virtual machine %d memory slots at "
+				 "most, which is too few for this many devices with shared memory",
+				 max);
+	if (ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0)
+		return error_set(err, errno,
+				 "KVM refuses %llu MiB of shared memory at guest address 0x%llx: "
+				 "%s",
+				 (unsigned long long)(size / MIB), (unsigned long long)gpa,
+				 strerror(errno));
+	vm->slots++;
 	return 0;
 }
 

@@ -5,7 +5,6 @@
  */
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -16,7 +15,6 @@
 #include "devices/legacy/i8042.h"
 #include "devices/legacy/pvpanic.h"
 #include "devices/legacy/rtc.h"
-#include "devices/legacy/serial.h"
 #include "exit_code.h"
 #include "firmware.h"
 #include "gmem.h"
@@ -25,9 +23,10 @@
 #include "loop.h"
 #include "vcpu.h"
 #include "vm.h"
-#include "vmm/chardev.h"
 #include "vmm/config.h"
 #include "vmm/lifecycle.h"
+#include "vmm/media_devices.h"
+#include "vmm/serial_host.h"
 #include "vmm/signals.h"
 #include "vmm/terminal.h"
 #include "vmm/virtio_devices.h"
@@ -53,14 +52,14 @@ struct vmm {
 	struct bus *pio, *mmio;
 
 	struct irq keyboard_irq, serial_irq, rtc_irq, event_irq;
-	struct chardev *chardev;
-	struct serial *serial;
+	struct serial_host *serial;
 	struct i8042 *i8042;
 	struct rtc *rtc;
 	struct acpi_pm *pm;
 	struct pvpanic *pvpanic;
 	struct virtio_slots *slots;
 	struct virtio_devices *devices;
+	struct media_devices *media;
 
 	struct boot_entry entry;
 	struct arch_cpuid *cpuid;
@@ -127,7 +126,7 @@ static void on_resumed(void *owner)
 {
 	struct vmm *vmm = owner;
 
-	chardev_foreground(vmm->chardev);
+	serial_host_foreground(vmm->serial);
 	virtio_devices_foreground(vmm->devices);
 }
 
@@ -146,46 +145,11 @@ static const struct signals_ops signals_ops = {
 	.winch = on_winch,
 };
 
-/* --- serial port: device and host's end --- */
-
-static void serial_to_host(void *owner, const uint8_t *data, size_t len)
-{
-	struct vmm *vmm = owner;
-
-	chardev_output(vmm->chardev, data, len);
-}
-
-static void serial_has_room(void *owner)
-{
-	struct vmm *vmm = owner;
-
-	chardev_resume(vmm->chardev);
-}
-
-static const struct serial_ops serial_ops = {
-	.output = serial_to_host,
-	.input_ready = serial_has_room,
-};
-
-static size_t host_room(void *owner)
-{
-	struct vmm *vmm = owner;
-
-	return serial_input_room(vmm->serial);
-}
-
-static void host_to_serial(void *owner, const uint8_t *data, size_t len)
-{
-	struct vmm *vmm = owner;
-
-	serial_input(vmm->serial, data, len);
-}
-
-static const struct chardev_ops chardev_ops = {
-	.room = host_room,
-	.input = host_to_serial,
+static const struct serial_host_ops serial_host_ops = {
 	.quit = on_quit,
 };
+
+/* --- what there is, piece by piece --- */
 
 static int make_control(struct vmm *vmm, bool hardware, struct error *err)
 {
@@ -248,9 +212,9 @@ static int make_devices(struct vmm *vmm, struct error *err)
 	if (r == 0)
 		r = bus_new(&vmm->mmio, 0);
 	if (r == 0)
-		r = serial_new(&vmm->serial, &vmm->serial_irq, &serial_ops, vmm);
+		r = serial_host_new(&vmm->serial, &vmm->serial_irq, &serial_host_ops, vmm);
 	if (r == 0 && serial)
-		r = serial_attach(vmm->serial, vmm->pio, PORT_SERIAL);
+		r = serial_host_attach(vmm->serial, vmm->pio, PORT_SERIAL);
 	if (r == 0)
 		r = i8042_new(&vmm->i8042, machine);
 	if (r == 0)
@@ -286,12 +250,22 @@ static const struct virtio_devices_ops virtio_devices_ops = {
 	.failed = on_failed,
 };
 
+static const struct media_devices_ops media_devices_ops = {
+	.failed = on_failed,
+};
+
 static int make_virtio(struct vmm *vmm, struct error *err)
 {
+	int r;
+
 	if (virtio_slots_new(&vmm->slots, vmm->vm, vmm->mmio) < 0)
 		return error_set(err, ENOMEM, "out of memory");
-	return virtio_devices_new(&vmm->devices, vmm->config, vmm->gmem, vmm->slots,
-				  &virtio_devices_ops, vmm, err);
+	r = virtio_devices_new(&vmm->devices, vmm->config, vmm->gmem, vmm->slots,
+			       &virtio_devices_ops, vmm, err);
+	if (r < 0)
+		return r;
+	return media_devices_new(&vmm->media, vmm->config, vmm->gmem, vmm->vm, vmm->slots,
+				 &media_devices_ops, vmm, err);
 }
 
 /* Return: 0 and *@rsdp, which stays 0 without ACPI. */
@@ -362,6 +336,7 @@ static int make_vcpus(struct vmm *vmm, struct error *err)
 		.ended = lifecycle_vcpu_ended,
 		.owner = &vmm->life,
 	};
+	media_devices_env(vmm->media, &vmm->env);
 	for (unsigned int i = 0; i < vmm->config->cpus && r == 0; i++) {
 		r = vcpu_new(&vmm->vcpus[i], vmm->vm, i, &vmm->env, err);
 		if (r < 0)
@@ -392,6 +367,8 @@ static int start(struct vmm *vmm, struct error *err)
 
 	lifecycle_set_vcpus(&vmm->life, vmm->vcpus, vmm->vcpus_n);
 	r = virtio_devices_start(vmm->devices, err);
+	if (r == 0)
+		r = media_devices_start(vmm->media, err);
 	if (r < 0)
 		return r;
 	log_startup_cost();
@@ -411,6 +388,7 @@ static void free_vmm(struct vmm *vmm)
 	for (unsigned int i = 0; i < vmm->vcpus_n; i++)
 		vcpu_free(vmm->vcpus[i]);
 	terminal_restore(); /* should a file operation of a disk not come to an end */
+	media_devices_stop(vmm->media);
 	virtio_devices_stop(vmm->devices);
 	virtio_slots_free(vmm->slots);
 	virtio_devices_free(vmm->devices);
@@ -418,15 +396,15 @@ static void free_vmm(struct vmm *vmm)
 	acpi_pm_free(vmm->pm);
 	rtc_free(vmm->rtc);
 	i8042_free(vmm->i8042);
-	serial_free(vmm->serial);
 	bus_free(vmm->mmio);
 	bus_free(vmm->pio);
-	chardev_free(vmm->chardev);
+	serial_host_free(vmm->serial);
 	vm_irq_deinit(&vmm->event_irq);
 	vm_irq_deinit(&vmm->rtc_irq);
 	vm_irq_deinit(&vmm->serial_irq);
 	vm_irq_deinit(&vmm->keyboard_irq);
 	vm_free(vmm->vm);
+	media_devices_free(vmm->media); /* the guest had their windows mapped */
 	gmem_free(vmm->gmem);
 	if (vmm->terminating)
 		loop_timer_clear(vmm->loop, &vmm->button);
@@ -464,13 +442,11 @@ static enum exit_code make_and_run(struct vmm *vmm)
 		return fail(&err, EXIT_CONFIG);
 	if (make_vcpus(vmm, &err) < 0)
 		return fail(&err, EXIT_HOST);
-	if (chardev_new(&vmm->chardev, "serial", &vmm->config->serial, vmm->loop, &err) < 0)
+	if (serial_host_open(vmm->serial, &vmm->config->serial, vmm->loop, &err) < 0)
 		return fail(&err, EXIT_CONFIG);
-	if (chardev_path(vmm->chardev))
-		fprintf(stderr, "vmm: serial port at %s\n", chardev_path(vmm->chardev));
 	/* Until here a signal ended vmm without more ado. */
 	signals_block();
-	if (chardev_start(vmm->chardev, &chardev_ops, vmm, &err) < 0 || start(vmm, &err) < 0)
+	if (serial_host_start(vmm->serial, &err) < 0 || start(vmm, &err) < 0)
 		return fail(&err, EXIT_HOST);
 	r = loop_run(vmm->loop);
 	if (r < 0) {

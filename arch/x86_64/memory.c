@@ -11,8 +11,10 @@
 
 #include "arch.h"
 #include "arch/x86_64/memory_map.h"
+#include "arch/x86_64/x86.h"
 
 #define CPUID_ADDRESS_SIZES 0x80000008
+#define WINDOW_ALIGN	    GIB /* the largest page that KVM may map at once */
 
 size_t arch_memory_layout(uint64_t size, struct gmem_region layout[GMEM_REGIONS_MAX])
 {
@@ -60,19 +62,59 @@ bool arch_virtio_mmio(unsigned int index, struct acpi_mmio *at)
 	return false;
 }
 
-int arch_check_memory(const struct gmem *gmem, struct error *err)
+static uint64_t end_of_ram(const struct gmem *gmem)
 {
 	const struct gmem_region *regions;
 	size_t n = gmem_regions(gmem, &regions);
-	const uint64_t end = regions[n - 1].gpa + regions[n - 1].size;
-	unsigned int eax, ebx, ecx, edx, bits = 36;
 
-	if (__get_cpuid(CPUID_ADDRESS_SIZES, &eax, &ebx, &ecx, &edx))
-		bits = eax & 0xff;
-	if (bits >= 64 || end <= UINT64_C(1) << bits)
+	return regions[n - 1].gpa + regions[n - 1].size;
+}
+
+static unsigned int address_bits(void)
+{
+	unsigned int eax, ebx, ecx, edx, physical, guest;
+
+	if (!__get_cpuid(CPUID_ADDRESS_SIZES, &eax, &ebx, &ecx, &edx))
+		return 36;
+	physical = eax & 0xff;
+	guest = eax >> 16 & 0xff; /* 0: as physical */
+	return guest ? MIN(guest, physical) : physical;
+}
+
+int arch_check_memory(const struct gmem *gmem, struct error *err)
+{
+	const unsigned int bits = address_bits();
+
+	if (bits >= 64 || end_of_ram(gmem) <= UINT64_C(1) << bits)
 		return 0;
 	return error_set(err, E2BIG,
 			 "this host's processor has %u physical address bits, which is too few for "
 			 "%llu GiB of guest memory",
 			 bits, (unsigned long long)(gmem_size(gmem) / GIB));
+}
+
+int x86_window(uint64_t ram_end, unsigned int bits, uint64_t *next, uint64_t size, uint64_t *gpa,
+	       struct error *err)
+{
+	const uint64_t limit = bits >= 64 ? UINT64_MAX : UINT64_C(1) << bits;
+	const uint64_t low = MAX(ram_end, MAP_HOLE_END), above = MAX(low, *next);
+	const uint64_t start = ALIGN_UP(above, WINDOW_ALIGN);
+
+	if (start >= above && start < limit && size <= limit - start) {
+		*gpa = start;
+		*next = start + size;
+		return 0;
+	}
+	return error_set(err, E2BIG,
+			 "this host's processor has %u physical address bits, which is too few for "
+			 "%llu GiB of guest memory and, above that, the shared memory of the "
+			 "media devices: make %s smaller",
+			 bits, (unsigned long long)(ram_end / GIB),
+			 ram_end > limit / 2 ? "memory=" : "their shm=");
+}
+
+int arch_window(const struct gmem *gmem, uint64_t *next, uint64_t size, uint64_t *gpa,
+		struct error *err)
+{
+	return x86_window(end_of_ram(gmem), address_bits(), next, size, gpa, err);
 }

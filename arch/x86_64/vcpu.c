@@ -41,21 +41,28 @@ static void apic_write(struct kvm_lapic_state *apic, size_t reg, uint32_t value)
 	memcpy(apic->regs + reg, &value, sizeof(value));
 }
 
-static int set_msr(const struct vcpu *vcpu, uint32_t index, uint64_t value, struct error *err)
+int x86_set_msr(const struct vcpu *vcpu, uint32_t index, uint64_t value)
 {
 	/* A head, then one entry. */
 	_Alignas(struct kvm_msrs)
 		uint8_t buffer[sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)] = {0};
 	struct kvm_msrs *msrs = (struct kvm_msrs *)(void *)buffer;
+	int n;
 
 	msrs->nmsrs = 1;
 	msrs->entries[0].index = index;
 	msrs->entries[0].data = value;
-	/* KVM returns the number of registers that it took, and may refuse what it does not know.
-	 */
-	if (ioctl(vcpu_fd(vcpu), KVM_SET_MSRS, msrs) < 0)
-		return error_set(err, errno, "KVM_SET_MSRS failed: %s", strerror(errno));
-	return 0;
+	/* KVM returns the number of registers that it took. */
+	n = ioctl(vcpu_fd(vcpu), KVM_SET_MSRS, msrs);
+	return n < 0 ? -errno : n;
+}
+
+/* KVM may refuse what it does not know. */
+static int set_msr(const struct vcpu *vcpu, uint32_t index, uint64_t value, struct error *err)
+{
+	int r = x86_set_msr(vcpu, index, value);
+
+	return r < 0 ? error_set(err, -r, "KVM_SET_MSRS failed: %s", strerror(-r)) : 0;
 }
 
 static int set_msrs(const struct vcpu *vcpu, struct error *err)
