@@ -66,7 +66,7 @@ struct media_ioctl {
 	enum media_layout layout;
 	enum media_handler handler;
 	bool always_payload; /* written back on errors as well */
-	const char *why;     /* of REPLACED, REFUSED and HANDLED, for docs/media.md */
+	const char *why;     /* for docs/media.md; NULL if simply passed */
 };
 
 /*

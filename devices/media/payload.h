@@ -13,12 +13,13 @@
 #define VMM_MEDIA_PAYLOAD_H
 
 #include "base.h"
+#include "devices/media/backend.h"
 #include "devices/media/ioctl.h"
 #include "gmem.h"
 #include "virtio_media.h"
 #include "vq.h"
 
-#define PAYLOAD_ARG_MAX		512	    /* bytes of any struct of V4L2, with room */
+#define PAYLOAD_ARG_MAX		2304	    /* bytes of any struct of V4L2, with room */
 #define PAYLOAD_CONTROLS_MAX	1024	    /* of one command: V4L2_CID_MAX_CTRLS */
 #define PAYLOAD_DATA_MAX	(4 * MIB)   /* of all controls of one command */
 #define PAYLOAD_SG_MAX		(256 * KIB) /* entries of one command: 1 GiB of single pages */
@@ -62,10 +63,15 @@ struct payload {
 	/* QBUF and PREPARE_BUF with V4L2_MEMORY_USERPTR: guest memory of each plane, or of [0]. */
 	struct payload_sg sg[VIDEO_MAX_PLANES];
 	/* private */
-	uint64_t pointers[VIDEO_MAX_PLANES]; /* of the guest's, to be put back */
+	bool whole;			     /* payload_read() has succeeded */
+	bool restore;			     /* pointers of the struct's are to be put back */
+	uint64_t pointers[VIDEO_MAX_PLANES]; /* of the guest's */
 	struct v4l2_ext_control *controls;
 	struct payload_control *control_data; /* one each: guest's pointer, SG list, copy */
+	unsigned int controls_n;
+	uint8_t *data; /* copies of all controls' data */
 	uint8_t *edid;
+	uint32_t edid_blocks;
 	struct virtio_media_sg_entry *entries;
 };
 
@@ -80,9 +86,19 @@ int payload_read(struct payload *payload, const struct media_ioctl *entry,
 		 struct vq_buffer *readable, const struct gmem *gmem);
 
 /*
+ * payload_ask - before the ioctl itself, on the thread that calls it: ask the host which of the
+ * controls that come with data have a pointer to it, and which a value. Without it all are values,
+ * because a pointer of ours, set as a value, could be read back by the guest, and a value of the
+ * guest's could be taken for a pointer. Nothing to do for other payloads. May be called again.
+ * Return: 0; -errno of the backend.
+ */
+int payload_ask(struct payload *payload, struct media_file *file);
+
+/*
  * payload_write - put the payload back: control data into the guest's pages; the struct, with the
- * guest's pointers in it, and what follows it onto the end of @writable. Once for a payload.
- * Return: bytes written to @writable, fewer than there are if it is too short.
+ * guest's pointers in it, and what follows it onto the end of @writable. Once for a payload;
+ * nothing if payload_read() has failed. Return: bytes written to @writable, fewer than there are if
+ * it is too short.
  */
 size_t payload_write(struct payload *payload, struct vq_buffer *writable, const struct gmem *gmem);
 

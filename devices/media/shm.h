@@ -26,4 +26,19 @@ uint64_t shm_give(struct shm *shm, uint64_t offset);
 /* shm_taken - bytes in use. */
 uint64_t shm_taken(const struct shm *shm);
 
+/* struct shm_range - one that is taken. @offset, @len: bytes, whole units. */
+struct shm_range {
+	uint64_t offset, len;
+	bool mark; /* the taker's; false at first */
+};
+
+/*
+ * shm_ranges - all that are taken, ascending. Return: their number; *@ranges is borrowed until the
+ * next take or give.
+ */
+size_t shm_ranges(struct shm *shm, struct shm_range **ranges);
+
+/* shm_find - the range that the byte at @offset lies in, or NULL. Borrowed in the same way. */
+struct shm_range *shm_find(struct shm *shm, uint64_t offset);
+
 #endif

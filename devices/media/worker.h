@@ -17,6 +17,7 @@
 /* A driver waits five seconds for a command (docs/media.md). */
 #define WORKER_LIMIT_MS	  3000
 #define WORKER_ABANDON_MS 3500
+#define WORKER_GUARD_MS	  1000
 #define WORKER_STRAYS_MAX 4 /* abandoned jobs that have not come back */
 
 struct worker;
@@ -47,6 +48,13 @@ struct worker_job {
 /* worker_new - @name: of its threads, at most 15 characters. Return: 0 and *@out, or -errno. */
 int worker_new(struct worker **out, struct loop *loop, const char *name);
 
+/* worker_set_limits - for tests, which cannot wait for so long. Before the first job. */
+struct worker_limits {
+	unsigned int limit_ms, abandon_ms; /* the latter is the longer one */
+	unsigned int guard_ms;		   /* between interruptions */
+};
+void worker_set_limits(struct worker *worker, const struct worker_limits *limits);
+
 /*
  * worker_submit - Return: 0, and done() will be called; -EIO if as many jobs as WORKER_STRAYS_MAX
  * hang: nothing more is tried until one comes back; -errno if no thread can be made. The job is
@@ -61,7 +69,8 @@ unsigned int worker_strays(const struct worker *worker);
  * worker_guard_begin, worker_guard_end - between them a call of the calling (the device's) thread
  * that sleeps in the host is interrupted with EINTR, once a second or so, so that it can give up
  * instead of hanging for good. They nest by counting. Not for others to notice: no signal handler
- * of the process changes anything but its own. Return: 0 or -errno.
+ * of the process changes anything but its own. An end is due in any case.
+ * Return: 0; -errno, and nothing is interrupted.
  */
 int worker_guard_begin(struct worker *worker);
 void worker_guard_end(struct worker *worker);

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * emu_memory.c - memory of the MMAP buffers of one allocation: a sealed memfd. See emu.h.
+ *
+ * Counted by the buffers in it. When the last is gone, so are the descriptor and our own mapping;
+ * what emu_memory_map() has mapped elsewhere keeps its pages. On the thread of the loop.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include "devices/media/emu_impl.h"
+
+struct emu_memory {
+	int fd;
+	uint8_t *base;
+	size_t bytes;
+	unsigned int references;
+};
+
+/* Nobody can cut it: an access to a mapping never fails. */
+static int set_size(int fd, size_t bytes)
+{
+	if (ftruncate(fd, (off_t)bytes) < 0)
+		return -errno;
+	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		return -errno;
+	return 0;
+}
+
+int emu_memory_new(struct emu_memory **out, size_t bytes)
+{
+	struct emu_memory *memory;
+	_cleanup_(closep) int fd = memfd_create("vmm-frames", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	void *base;
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = set_size(fd, bytes);
+	if (r < 0)
+		return r;
+	base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (base == MAP_FAILED)
+		return -errno;
+	memory = malloc(sizeof(*memory));
+	if (!memory) {
+		munmap(base, bytes);
+		return -ENOMEM;
+	}
+	*memory = (struct emu_memory) {.fd = fd, .base = base, .bytes = bytes, .references = 1};
+	fd = -1;
+	*out = memory;
+	return 0;
+}
+
+void emu_memory_get(struct emu_memory *memory)
+{
+	memory->references++;
+}
+
+uint64_t emu_memory_put(struct emu_memory *memory)
+{
+	uint64_t bytes;
+
+	if (!memory || --memory->references > 0)
+		return 0;
+	bytes = memory->bytes;
+	munmap(memory->base, memory->bytes);
+	close(memory->fd);
+	free(memory);
+	return bytes;
+}
+
+void *emu_memory_at(const struct emu_memory *memory, size_t offset)
+{
+	assert(offset < memory->bytes);
+	return memory->base + offset;
+}
+
+int emu_memory_map(const struct emu_memory *memory, size_t offset, void *at, size_t len,
+		   bool writable)
+{
+	const int prot = PROT_READ | (writable ? PROT_WRITE : 0);
+
+	assert(offset <= memory->bytes && len <= memory->bytes - offset);
+	if (mmap(at, len, prot, MAP_SHARED | MAP_FIXED, memory->fd, (off_t)offset) == MAP_FAILED)
+		return -errno;
+	return 0;
+}
