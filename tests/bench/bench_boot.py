@@ -3,13 +3,15 @@
 """
 How long and with how much memory a Debian kernel boots, in vmm and in QEMU microvm beside it.
 
-    bench_boot.py [--runs N] [--no-acpi] [--shared] [--no-thp] [--console full] VMM [VMM...]
+    bench_boot.py [--runs N] [--only TEXT] [--no-acpi] [--shared] [--no-thp] [--console full] VMM...
 
 Runs in the emulated host with instruction counting: a second is 10^9 executed instructions of host
 and guest together, the same within 1 % from run to run. Each program boots Debian's cloud kernel
-6.12 with 1 vCPU and 256 MiB; the time is from exec to the first line of the guest's init, and how
-much of it the vCPU was running the guest's own code. Memory is what the process has resident at
-that moment in every mapping but guest RAM.
+6.12 with 1 vCPU and 256 MiB; the time is from exec to the first line of the guest's init, but for
+what the processor is idle, and how much of it the vCPU was running the guest's own code. Memory is
+what the process has resident at that moment in every mapping but guest RAM.
+
+Standard output has the figures, standard error how far it is.
 """
 import argparse
 import json
@@ -24,6 +26,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / 'rig'))
 
+import counting  # noqa: E402
 import debian  # noqa: E402
 import guest_image  # noqa: E402
 import kernel  # noqa: E402
@@ -80,10 +83,20 @@ def guest_seconds(pid):
     return ticks / os.sysconf('SC_CLK_TCK')
 
 
+def idle_seconds():
+    """
+    How long the processor has been idle. Little of that is the guest's: the program's own files
+    come from the machine that the rig runs on, as slowly as that happens to be.
+    """
+    fields = pathlib.Path('/proc/stat').read_text().split()  # "cpu", user, nice, system, idle
+    return int(fields[4]) / os.sysconf('SC_CLK_TCK')
+
+
 def boot(words):
     """Return: seconds from exec to init's first line, those in the guest, and the memory then."""
     read, write = os.pipe()
     with open('/dev/null', 'rb') as null:
+        idle = idle_seconds()
         begin = time.monotonic()
         process = subprocess.Popen(words, stdin=null, stdout=write, stderr=write)
     os.close(write)
@@ -93,7 +106,7 @@ def boot(words):
         if not data:
             sys.exit(f'{words[0]} ended before the guest reached init: {text[-2000:]}')
         text += data
-    seconds = time.monotonic() - begin
+    seconds = time.monotonic() - begin - (idle_seconds() - idle)
     inside_guest = guest_seconds(process.pid)
     memory = resident_kib(process.pid)
     process.kill()
@@ -102,23 +115,29 @@ def boot(words):
     return seconds, inside_guest, *memory
 
 
+def programs(plan, files):
+    """What to boot: names and command lines."""
+    # vmm from where it is: pages of a tmpfs would all count as dirty
+    return {vmm[-40:]: vmm_words(vmm, files, plan) for vmm in plan['vmms']} | {
+        'QEMU microvm': microvm_words(files, plan),
+        'QEMU microvm, leanest': microvm_words(files, plan, LEANEST),
+    }
+
+
 def inside(plan):
     """On the emulated host: the guest's files are in memory, so that no disk is measured."""
     if plan['no_thp']:
         THP_POLICY.write_text('never')
     SCRATCH.mkdir(exist_ok=True)
     files = {name: shutil.copy(path, SCRATCH) for name, path in plan['files'].items()}
-    contenders = []
-    for vmm in plan['vmms']:  # from where it is: pages of a tmpfs would all count as dirty
-        contenders.append((vmm, vmm_words(vmm, files, plan)))
-    contenders.append(('QEMU microvm', microvm_words(files, plan)))
-    contenders.append(('QEMU microvm, leanest', microvm_words(files, plan, LEANEST)))
-    print(f'{"program":40} {"boot s":>8} {"guest s":>8} {"rss KiB":>8} {"dirty KiB":>9}')
-    for name, words in contenders:
-        boot(words)  # libraries and firmware come into the page cache
-        for _ in range(plan['runs']):
-            seconds, guest, rss, dirty = boot(words)
-            print(f'{name[-40:]:40} {seconds:8.3f} {guest:8.2f} {rss:8} {dirty:9}', flush=True)
+    words = programs(plan, files)
+    for name, runs in plan['todo'].items():
+        boot(words[name])  # libraries and firmware come into the page cache
+        counting.progress(f'{name} has booted')
+        for _ in range(runs):
+            figures = boot(words[name])
+            counting.found(name, *figures)
+            counting.progress(f'{name}: {figures[0]:.2f} s')
 
 
 def main():
@@ -126,6 +145,8 @@ def main():
         return inside(json.loads(sys.argv[2]))
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
     parser.add_argument('--runs', type=int, default=2, help='of each program (2)')
+    parser.add_argument('--only', default='', metavar='TEXT',
+                        help='only programs with TEXT in their names, as the first column has them')
     parser.add_argument('--no-acpi', action='store_true', help='vmm with --no-acpi')
     parser.add_argument('--shared', action='store_true', help="vmm's guest memory in a memfd")
     parser.add_argument('--no-thp', action='store_true',
@@ -145,9 +166,17 @@ def main():
         'vmms': [str(pathlib.Path(path).resolve()) for path in args.vmm],
         'files': {'bzImage': str(guest.image), 'initramfs': str(guest_image.build(guest))},
     }
-    host = rig.Rig(archive, icount=True)
-    return host.run(['/usr/bin/python3', '-B', str(HERE / 'bench_boot.py'), '--inside',
-                     json.dumps(plan)], timeout=1500)
+
+    def left(figures):
+        done = [figure[0] for figure in figures]
+        runs = {name: args.runs - done.count(name) for name in programs(plan, plan['files'])
+                if args.only in name}
+        return {name: number for name, number in runs.items() if number}
+
+    print(f'{"program":40} {"boot s":>8} {"guest s":>8} {"rss KiB":>8} {"dirty KiB":>9}')
+    for name, seconds, guest, rss, dirty in counting.collect(archive, __file__, plan, left):
+        print(f'{name:40} {seconds:8.2f} {guest:8.2f} {rss:8} {dirty:9}')
+    return 0
 
 
 if __name__ == '__main__':

@@ -65,6 +65,21 @@ MISTAKES = [
     ("disk twice", "--kernel {k} --disk {d}/none --disk b --disk {d}/none,readonly", CONFIG,
      "'{d}/none'"),
     ("too many disks", "--kernel {k}" + "".join(f" --disk {i}" for i in range(65)), CONFIG, "64"),
+    ("media has no source", "--kernel {k} --media label=x", CONFIG, "by-id=NAME"),
+    ("media has two sources", "--kernel {k} --media /dev/video0,test", CONFIG,
+     "'/dev/video0,test': path and test"),
+    ("media has an unknown key", "--kernel {k} --media test --media test,sise=64x48", CONFIG,
+     "'test,sise=64x48': unknown key sise: did you mean size?"),
+    ("media twice", "--kernel {k} --media a --media test --media a", CONFIG, "'a'"),
+    ("media's window is no whole 2 MiB", "--kernel {k} --media test,shm=5M", CONFIG, "2M"),
+    ("media's descriptor is a standard stream", "--kernel {k} --media fd=0", CONFIG, "3"),
+    ("media's frame size is one number", "--kernel {k} --media test,size=480", CONFIG, "640x480"),
+    ("media's frame rate is decimal", "--kernel {k} --media test,fps=29.97", CONFIG, "30000/1001"),
+    ("media's format is unknown", "--kernel {k} --media test,formats=MJPEG", CONFIG, "MJPG"),
+    ("media's size is the guest's to choose", "--kernel {k} --media /dev/video0,size=64x48", CONFIG,
+     "synthetic"),
+    ("media's label is too long", "--kernel {k} --media test,label={x32}", CONFIG, "31"),
+    ("too many media", "--kernel {k}" + " --media test" * 17, CONFIG, "16"),
     ("rng is neither on nor off", "--kernel {k} --rng=maybe", CONFIG, "maybe"),
     ("virtio is switched off", "--kernel {k} --virtio off", CONFIG, "packed"),
     ("unknown loop", "--kernel {k} --loop poll", CONFIG, "epoll"),
@@ -79,6 +94,8 @@ MISTAKES = [
      "disk.json:4:19: disk: element 2: unknown key"),
     ("configuration has a disk twice", "--config {d}/same.json", CONFIG,
      "same.json:2:11: disk: element 2: the path 'a'"),
+    ("configuration has media with a wrong rate", "--config {d}/media.json", CONFIG,
+     "media.json:2:32: media: fps: "),
     ("command line too long", "--kernel {k} --cmdline {long}", CONFIG, "command line"),
 ]
 
@@ -101,6 +118,7 @@ FILES = {
     "empty.json": b"{}",
     "disk.json": b'{\n  "disk": [\n    {"path": "a"},\n    {"path": "b", "ro": true}\n  ]\n}\n',
     "same.json": b'{"disk": ["a",\n          {"path": "a"}]}\n',
+    "media.json": b'{"media":\n         {"test": true, "fps": "fast"}}\n',
     "twice.json": b'{"cpus": 2, "cpus": 3}\n',
 }
 
@@ -125,7 +143,7 @@ class Mistakes(unittest.TestCase):
         shutil.rmtree(cls.dir)
 
     def expand(self, text):
-        return text.format(d=self.dir, k=PROGRAM.kernel, long="x" * 70000)
+        return text.format(d=self.dir, k=PROGRAM.kernel, long="x" * 70000, x32="x" * 32)
 
     def check(self, run, code, expected):
         lines = run.stderr.splitlines()

@@ -96,7 +96,8 @@ class Rig:
     """
     Describes an emulated host; each run() boots it anew. @memory: as QEMU takes it. @icount: time
     is the number of executed instructions, repeatable within 1 %, instead of real time.
-    @modules: of the kernel, to load before the command, with parameters ("vivid n_devs=2").
+    @modules: of the kernel, to load before the command, with parameters ("vivid n_devs=2"); files
+    ("/path/vim2m.ko") whose needs are loaded already.
     @shares: folders that the command may write to for real; writes elsewhere are lost.
     @hang_seconds: how long no process may run before the emulated host counts as hung.
     """
@@ -153,8 +154,7 @@ class Rig:
         }
         text = "".join(f"{name}={shlex.quote(str(value))}\n" for name, value in settings.items())
         text += "load_modules() {\n:\n"
-        text += "".join(f"try modprobe {shlex.join(shlex.split(words))}\n"
-                        for words in self.modules)
+        text += "".join(load_command(words) for words in self.modules)
         text += "}\nmount_shares() {\n:\n"
         for number, path in enumerate(self.shares):
             text += f"mkdir -p {shlex.quote(str(path))}\n"
@@ -305,6 +305,12 @@ class Limits:
             if beat != self.beat:
                 self.beat, self.last_beat = beat, time.monotonic()
         return self.beat is not None and time.monotonic() - self.last_beat > self.hang_seconds
+
+
+def load_command(words):
+    """What loads a module, by its name or its file."""
+    words = shlex.split(words)
+    return f"try {'insmod' if words[0].startswith('/') else 'modprobe'} {shlex.join(words)}\n"
 
 
 def escape(path):

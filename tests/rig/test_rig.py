@@ -10,6 +10,7 @@ import textwrap
 import time
 
 import debian
+import media_modules
 import rig
 import tap
 from tap import expect
@@ -117,6 +118,16 @@ def modules_are_loaded(archive):
     expect(run.out == b"2\n", f"output was {run.out}, {run.err}")
 
 
+def modules_of_our_own_are_loaded(archive):
+    """Those that Debian does not build."""
+    run = Run(archive, ["sh", "-c", "cat /sys/class/video4linux/*/name"],
+              modules=media_modules.words(archive))
+    run.ended(0)
+    names = sorted(run.out.decode().splitlines())
+    expect(names == ["stateful-decoder", "stateful-encoder", "stateless-decoder", "vim2m"],
+           f"the video devices are {names}, {run.err}")
+
+
 def module_that_is_missing_is_named(archive):
     run = Run(archive, ["true"], modules=["no_such_module"])
     expect(run.code is None and "no_such_module" in str(run.error), f"rig: {run.error}")
@@ -172,7 +183,8 @@ def icount_repeats(archive):
 
 CASES = (
     result_comes_back, death_by_signal_comes_back, words_are_kept, output_is_intact,
-    kvm_is_usable, only_shares_are_written, modules_are_loaded, module_that_is_missing_is_named,
+    kvm_is_usable, only_shares_are_written, modules_are_loaded, modules_of_our_own_are_loaded,
+    module_that_is_missing_is_named,
     timeout_is_reported, panic_is_reported, early_end_is_reported, hang_is_reported,
     interactive_has_a_terminal, icount_repeats,
 )

@@ -43,10 +43,10 @@ static int read_args(struct config *config, const char *const *args, enum config
 	return r;
 }
 
-#define OTHER_OPTIONS                                                                              \
-	"--initramfs, --initrd, --cmdline, --params, --cpus, --memory, --mem, --acpi, --no-acpi, " \
-	"--serial, --console, --disk, --rng, --no-rng, --virtio, --loop, --software-kvm, "         \
-	"--no-software-kvm, --log-level, --verbose, --config, --dry-run, --check-host, "           \
+#define OTHER_OPTIONS                                                                               \
+	"--initramfs, --initrd, --cmdline, --params, --cpus, --memory, --mem, --acpi, --no-acpi, "  \
+	"--serial, --console, --disk, --media, --rng, --no-rng, --virtio, --loop, --software-kvm, " \
+	"--no-software-kvm, --log-level, --verbose, --config, --dry-run, --check-host, "            \
 	"--version, --help"
 
 static const struct {

@@ -13,7 +13,7 @@
 
 #include "vmm/config_schema.h"
 
-#define DEVICE_KEYS "serial, console, disk, rng, virtio, loop, software-kvm, log-level"
+#define DEVICE_KEYS "serial, console, disk, media, rng, virtio, loop, software-kvm, log-level"
 #define OTHER_KEYS  "kernel, initramfs, cmdline, cpus, acpi, " DEVICE_KEYS
 #define ALL_KEYS    "kernel, initramfs, cmdline, cpus, memory, acpi, " DEVICE_KEYS
 

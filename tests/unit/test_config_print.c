@@ -46,7 +46,8 @@ static const struct {
 	 "{\n  \"cpus\": 1,\n  \"memory\": {\n    \"size\": \"512M\",\n    \"hugepages\": false,\n"
 	 "    \"prefault\": false,\n    \"thp\": false,\n    \"shared\": false\n  },\n"
 	 "  \"acpi\": true,\n  \"serial\": {\n    \"kind\": \"stdio\"\n  },\n"
-	 "  \"console\": {\n    \"kind\": \"off\"\n  },\n  \"disk\": [],\n  \"rng\": true,\n"
+	 "  \"console\": {\n    \"kind\": \"off\"\n  },\n  \"disk\": [],\n  \"media\": [],\n"
+	 "  \"rng\": true,\n"
 	 "  \"virtio\": {\n    \"packed\": true\n  },\n  \"loop\": \"auto\",\n"
 	 "  \"software-kvm\": false,\n  \"log-level\": \"warning\"\n}"},
 	{"everything",
@@ -54,18 +55,31 @@ static const struct {
 	 "\"virtio\": \"packed=off\", \"rng\": false,\n"
 	 "\"disk\": [\"a\\\\,b,id= ~,direct\", {\"discard\": false, \"readonly\": true, \"path\": \"c,d\"}],\n"
 	 "\"console\": \"socket=/run/c\", \"serial\": \"file=a\\\\,b\",\n"
+	 "\"media\": [\"./test,label=a\\\\,b,shm=64M,convert\", {\"fps\": \"50/4\", \"test\": true,\n"
+	 "\"formats\": \"RGB3:NV12\", \"size\": \"64x48\"}, \"fd=9,timestamps=guest\", \"by-id=a b\"],\n"
 	 "\"memory\": \"3G,prefault,thp=yes\", \"cpus\": 32,\n"
 	 "\"cmdline\": \"\", \"initramfs\": \"\xc3\xa9\\u20ac\xf0\x9f\x98\x80\", \"kernel\": \"a\\n\\u001b\\\"\\\\/\\u007f\"}",
 	 "{\n  \"kernel\": \"a\\n\\u001B\\\"\\\\/\x7f\",\n"
 	 "  \"initramfs\": \"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\",\n  \"cmdline\": \"\",\n"
 	 "  \"cpus\": 32,\n  \"memory\": {\n    \"size\": \"3G\",\n    \"hugepages\": false,\n"
-	 "    \"prefault\": true,\n    \"thp\": true,\n    \"shared\": false\n  },\n"
+	 "    \"prefault\": true,\n    \"thp\": true,\n    \"shared\": true\n  },\n"
 	 "  \"acpi\": false,\n  \"serial\": {\n    \"kind\": \"file\",\n    \"file\": \"a,b\"\n  },\n"
 	 "  \"console\": {\n    \"kind\": \"socket\",\n    \"socket\": \"/run/c\"\n  },\n"
 	 "  \"disk\": [\n    {\n      \"path\": \"a,b\",\n      \"readonly\": false,\n"
 	 "      \"id\": \" ~\",\n      \"direct\": true,\n      \"discard\": true\n    },\n"
 	 "    {\n      \"path\": \"c,d\",\n      \"readonly\": true,\n"
 	 "      \"direct\": false,\n      \"discard\": false\n    }\n  ],\n"
+	 "  \"media\": [\n    {\n      \"path\": \"./test\",\n      \"test\": false,\n"
+	 "      \"label\": \"a,b\",\n      \"shm\": \"64M\",\n      \"timestamps\": \"host\",\n"
+	 "      \"convert\": true,\n      \"sessions\": 64,\n      \"buffers\": 1024\n    },\n"
+	 "    {\n      \"test\": true,\n      \"shm\": \"1G\",\n      \"timestamps\": \"host\",\n"
+	 "      \"convert\": false,\n      \"sessions\": 64,\n      \"buffers\": 1024,\n"
+	 "      \"size\": \"64x48\",\n      \"fps\": \"25/2\",\n      \"formats\": \"RGB3:NV12\"\n    },\n"
+	 "    {\n      \"fd\": 9,\n      \"test\": false,\n      \"shm\": \"1G\",\n"
+	 "      \"timestamps\": \"guest\",\n      \"convert\": false,\n      \"sessions\": 64,\n"
+	 "      \"buffers\": 1024\n    },\n    {\n      \"by-id\": \"a b\",\n      \"test\": false,\n"
+	 "      \"shm\": \"1G\",\n      \"timestamps\": \"host\",\n      \"convert\": false,\n"
+	 "      \"sessions\": 64,\n      \"buffers\": 1024\n    }\n  ],\n"
 	 "  \"rng\": false,\n  \"virtio\": {\n    \"packed\": false\n  },\n  \"loop\": \"epoll\",\n"
 	 "  \"software-kvm\": true,\n  \"log-level\": \"debug\"\n}"},
 	{"objects, other units, one disk",
@@ -76,7 +90,8 @@ static const struct {
 	 "  \"acpi\": true,\n  \"serial\": {\n    \"kind\": \"pty\"\n  },\n"
 	 "  \"console\": {\n    \"kind\": \"stdio\"\n  },\n"
 	 "  \"disk\": [\n    {\n      \"path\": \"x\",\n      \"readonly\": false,\n"
-	 "      \"direct\": false,\n      \"discard\": true\n    }\n  ],\n  \"rng\": true,\n"
+	 "      \"direct\": false,\n      \"discard\": true\n    }\n  ],\n  \"media\": [],\n"
+	 "  \"rng\": true,\n"
 	 "  \"virtio\": {\n    \"packed\": true\n  },\n  \"loop\": \"auto\",\n"
 	 "  \"software-kvm\": false,\n  \"log-level\": \"warning\"\n}"},
 };
@@ -148,8 +163,8 @@ static void print_keeps_every_option(void **state)
 	static const struct {
 		const char *name, *value;
 	} composites[] = {
-		{"memory", "33M,prefault"}, {"serial", "off"},	      {"console", "socket=x"},
-		{"disk", "x,id=y"},	    {"virtio", "packed=off"},
+		{"memory", "33M,prefault"}, {"serial", "off"},	     {"console", "socket=x"},
+		{"disk", "x,id=y"},	    {"media", "test,fps=7"}, {"virtio", "packed=off"},
 	};
 
 	for (size_t i = 0; i < config_options_n; i++) {

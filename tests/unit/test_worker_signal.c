@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_worker_signal.c - tests worker_signal.c: what interrupts the device's own thread.
+ */
+#include "devices/media/worker.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "loop_kinds.h"
+#include "worker_rig.h"
+
+static void a_guard_interrupts_its_own_thread(void **state)
+{
+	int fds[2];
+	char byte;
+
+	worker_setup(&limits_hanging);
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(worker_guard_begin(worker_rig.worker), 0);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(read(fds[0], &byte, 1), -1);
+		assert_int_equal(errno, EINTR);
+	}
+	worker_guard_end(worker_rig.worker);
+	close(fds[0]);
+	close(fds[1]);
+	worker_teardown();
+}
+
+/* Sleeps for longer than many a guard's period. Return: was it interrupted? */
+static bool is_interrupted(void)
+{
+	const struct timespec time = {.tv_nsec = 100 * 1000 * 1000};
+
+	return nanosleep(&time, NULL) < 0;
+}
+
+static void guards_nest(void **state)
+{
+	worker_setup(&limits_hanging);
+	assert_int_equal(worker_guard_begin(worker_rig.worker), 0);
+	assert_int_equal(worker_guard_begin(worker_rig.worker), 0);
+	assert_true(is_interrupted());
+	worker_guard_end(worker_rig.worker);
+	assert_true(is_interrupted());
+	worker_guard_end(worker_rig.worker);
+	assert_false(is_interrupted());
+	assert_int_equal(worker_guard_begin(worker_rig.worker), 0);
+	assert_true(is_interrupted());
+	/* Not ended: that is free's business. */
+	worker_end();
+	assert_false(is_interrupted());
+	worker_teardown();
+}
+
+static void *guard_and_look(void *arg)
+{
+	bool *interrupted = arg;
+
+	if (worker_guard_begin(worker_rig.worker) == 0)
+		*interrupted = is_interrupted();
+	worker_guard_end(worker_rig.worker);
+	return NULL;
+}
+
+static void a_guard_follows_the_thread_that_asks(void **state)
+{
+	bool there = false;
+	pthread_t thread;
+
+	worker_setup(&limits_hanging);
+	assert_int_equal(worker_guard_begin(worker_rig.worker), 0);
+	worker_guard_end(worker_rig.worker);
+	assert_int_equal(pthread_create(&thread, NULL, guard_and_look, &there), 0);
+	assert_false(is_interrupted());
+	pthread_join(thread, NULL);
+	assert_true(there);
+	assert_int_equal(worker_guard_begin(worker_rig.worker), 0);
+	assert_true(is_interrupted());
+	worker_guard_end(worker_rig.worker);
+	worker_teardown();
+}
+
+struct waker {
+	struct loop_timer timer;
+	struct job *job;
+	unsigned int left;
+};
+
+static void wake_at_last(struct loop_timer *timer)
+{
+	struct waker *waker = container_of(timer, struct waker, timer);
+
+	if (--waker->left == 0)
+		job_wake(waker->job);
+}
+
+/* The loop goes on as ever while it is interrupted all the time, and so do jobs. */
+static void a_guard_does_not_disturb_the_loop(void **state)
+{
+	struct waker waker = {.left = 10};
+	struct job job;
+
+	worker_setup(&limits_patient);
+	job = job_make(job_sleep, 6);
+	waker.job = &job;
+	assert_int_equal(worker_guard_begin(worker_rig.worker), 0);
+	job_submit(&job);
+	assert_int_equal(
+		loop_timer_set(worker_rig.loop, &waker.timer, 20000000, 20000000, wake_at_last), 0);
+	worker_run_until(1);
+	loop_timer_clear(worker_rig.loop, &waker.timer);
+	assert_int_equal(waker.left, 0);
+	assert_int_equal(job.result, 6);
+	assert_int_equal(atomic_load(&job.runs), 1);
+	worker_guard_end(worker_rig.worker);
+	worker_teardown();
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_guard_interrupts_its_own_thread),
+		cmocka_unit_test(guards_nest),
+		cmocka_unit_test(a_guard_follows_the_thread_that_asks),
+		cmocka_unit_test(a_guard_does_not_disturb_the_loop),
+	};
+
+	if (!kind_select(argc, argv))
+		return 0;
+	return cmocka_run_group_tests_name("worker_signal", tests, NULL, NULL);
+}
