@@ -146,6 +146,9 @@ guest interrupt 64
 	movq %rbx, 0x802(%rbx)		/* the table's pointer, behind the table */
 	movw $0x7ff, 0x800(%rbx)
 	lidt 0x800(%rbx)
+	movb $0xff, %al			/* PICs off, which have line 9 too */
+	outb %al, $0x21
+	outb %al, $0xa1
 	movl $0xfee00000, %ebx		/* local APIC on */
 	movl $0x1ff, 0xf0(%rbx)
 	movl $0xfec00000, %ebx		/* pin 9: fixed, edge, vector 0x40, to APIC 0 */

@@ -278,6 +278,7 @@ static void remove_bufs_removes_all_or_none(void **state)
 	expect_buffers("x x");
 	/* With no hole to stop it. */
 	assert_int_equal(rig_reqbufs(file, CAPTURE, MMAP, EMU_BUFFERS_MAX), 0);
+	assert_int_equal(rig_qbuf(file, CAPTURE, MMAP, 0), 0);
 	assert_int_equal(remove_bufs(1, UINT32_MAX), -EINVAL);
 	assert_int_equal(remove_bufs(1, EMU_BUFFERS_MAX), -EINVAL);
 	assert_true(exists(1) && exists(EMU_BUFFERS_MAX - 1));

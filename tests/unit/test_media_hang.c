@@ -146,7 +146,9 @@ static void check_hang(enum fake_hang how)
 {
 	const uint32_t hung = media_rig_streaming(&rig, CAPTURE_MP, 2);
 	const uint32_t other = media_rig_streaming(&rig, CAPTURE_MP, 2);
+	const uint32_t offset = media_rig_offset(&rig, hung, CAPTURE_MP, 0, 0);
 	struct media_event event;
+	uint64_t addr, len;
 	struct sent sent;
 
 	fake_node_hang(rig.node, VIDIOC_S_FMT, how);
@@ -160,6 +162,7 @@ static void check_hang(enum fake_hang how)
 	}
 	assert_int_equal(probe(hung), EIO);
 	assert_int_equal(media_rig_qbuf(&rig, hung, CAPTURE_MP, 0), EIO);
+	assert_int_equal(media_driver_mmap(&rig.md, hung, 0, offset, &addr, &len), EIO);
 	/* The others work as before. */
 	assert_int_equal(probe(other), 0);
 	fake_node_complete(rig.node, 1, CAPTURE_MP, 1, 0, 1);
