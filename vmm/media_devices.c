@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "arch.h"
+#include "devices/media/backend_convert.h"
 #include "devices/media/backend_test.h"
 #include "devices/media/backend_v4l2.h"
 #include "devices/media/media.h"
@@ -140,12 +141,14 @@ static int make_node(struct media_backend **out, struct loop *loop,
 		.by_id = config->by_id,
 		.fd = config->fd,
 	};
+	int r;
 
-	if (config->convert)
+	if (config->convert && !backend_convert_possible())
 		return error_set(err, EOPNOTSUPP,
 				 "convert=on is not possible: this vmm was built without "
 				 "libv4lconvert");
-	return backend_v4l2_new(out, loop, &source, err);
+	r = backend_v4l2_new(out, loop, &source, err);
+	return r == 0 && config->convert ? backend_convert_new(out, loop, *out, err) : r;
 }
 
 static int make_backend(struct media_backend **out, struct loop *loop,

@@ -22,7 +22,8 @@ int arch_clock_watch(struct vm *vm)
 		.cap = KVM_CAP_X86_USER_SPACE_MSR,
 		.args = {KVM_MSR_EXIT_REASON_FILTER},
 	};
-	uint8_t denied = 0; /* a bit each register, 0: not by itself */
+	/* A bit each register, 0: not by itself. KVM reads it in whole words of the kernel's. */
+	uint64_t denied = 0;
 	const struct kvm_msr_filter filter = {
 		.flags = KVM_MSR_FILTER_DEFAULT_ALLOW,
 		.ranges[0] =
@@ -30,7 +31,7 @@ int arch_clock_watch(struct vm *vm)
 				.flags = KVM_MSR_FILTER_WRITE,
 				.base = MSR_KVM_SYSTEM_TIME_NEW,
 				.nmsrs = 1,
-				.bitmap = &denied,
+				.bitmap = (uint8_t *)&denied,
 			},
 	};
 

@@ -10,8 +10,10 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <time.h>
 
@@ -36,6 +38,8 @@ struct v4l2_file {
 	struct media_file file;
 	struct loop_watch watch;
 	int fd;
+	int nested;	 /* an epoll descriptor that watches .fd, for the loop to watch; or -1 */
+	uint32_t events; /* of .fd that it watches */
 	uint32_t queues; /* types of buffers that have been asked for, as bits */
 };
 
@@ -82,21 +86,52 @@ static void report_busy(struct v4l2_backend *backend)
 			    holders);
 }
 
+/*
+ * io_uring's poll can wait for two things of a file at a time. A memory-to-memory device has three:
+ * either queue, and events. An epoll descriptor stands for them as one.
+ */
+static bool needs_nested(const struct v4l2_backend *backend)
+{
+	return backend->backend.device_caps & (V4L2_CAP_VIDEO_M2M | V4L2_CAP_VIDEO_M2M_MPLANE);
+}
+
+/* Return: 0 or -errno. */
+static int make_nested(struct v4l2_file *file)
+{
+	struct epoll_event none = {.events = 0};
+	int r;
+
+	file->nested = epoll_create1(EPOLL_CLOEXEC);
+	if (file->nested < 0)
+		return -errno;
+	if (epoll_ctl(file->nested, EPOLL_CTL_ADD, file->fd, &none) == 0)
+		return 0;
+	r = -errno;
+	closep(&file->nested);
+	return r;
+}
+
 static int open_file(struct media_backend *media_backend, struct media_file **out)
 {
 	struct v4l2_backend *backend = v4l2_backend(media_backend);
 	struct v4l2_file *file = calloc(1, sizeof(*file));
+	int r = 0;
 
 	if (!file)
 		return -ENOMEM;
 	get(backend);
 	file->file.backend = media_backend;
+	file->nested = -1;
 	file->fd = v4l2_node_open(&backend->node);
-	if (file->fd < 0) {
-		const int r = file->fd;
-
+	if (file->fd < 0)
+		r = file->fd;
+	else if (needs_nested(backend))
+		r = make_nested(file);
+	if (r < 0) {
 		if (r == -EBUSY)
 			report_busy(backend);
+		if (file->fd >= 0)
+			v4l2_node_close(&backend->node, file->fd);
 		free(file);
 		put(backend);
 		return r;
@@ -133,6 +168,7 @@ static void close_file(struct media_file *media_file)
 
 	assert(!loop_watch_active(&file->watch));
 	release_queues(file);
+	closep(&file->nested);
 	v4l2_node_close(&backend->node, file->fd);
 	free(file);
 	put(backend);
@@ -188,11 +224,38 @@ static void on_ready(struct loop_watch *watch, uint32_t events)
 	file->file.ready(&file->file, events);
 }
 
+static void on_nested(struct loop_watch *watch, uint32_t events)
+{
+	struct v4l2_file *file = container_of(watch, struct v4l2_file, watch);
+	struct loop *loop = v4l2_backend(file->file.backend)->loop;
+	struct epoll_event event;
+
+	if (epoll_wait(file->nested, &event, 1, 0) == 1)
+		file->file.ready(&file->file, event.events);
+	else /* it was ready, and is not any more */
+		(void)loop_watch_once(loop, watch, file->nested, POLLIN, on_nested);
+}
+
+/* Return: 0 or -errno. */
+static int watch_nested(struct loop *loop, struct v4l2_file *file, uint32_t events)
+{
+	struct epoll_event event = {.events = events};
+
+	if (file->events != events && epoll_ctl(file->nested, EPOLL_CTL_MOD, file->fd, &event) < 0)
+		return -errno;
+	file->events = events;
+	if (loop_watch_active(&file->watch))
+		return 0;
+	return loop_watch_once(loop, &file->watch, file->nested, POLLIN, on_nested);
+}
+
 static int watch_file(struct media_file *media_file, uint32_t events)
 {
 	struct loop *loop = v4l2_backend(media_file->backend)->loop;
 	struct v4l2_file *file = v4l2_file(media_file);
 
+	if (events && file->nested >= 0)
+		return watch_nested(loop, file, events);
 	/* Mostly it is what has been asked for already. */
 	if (loop_watch_active(&file->watch) && file->watch.events == events)
 		return 0;

@@ -90,9 +90,9 @@ int v4l2_map(struct v4l2_mapper *mapper, int fd, const struct media_plane_id *pl
 
 	if (!mapper->no_export)
 		r = map_dmabuf(fd, plane, at, len, writable);
-	/* EINVAL may be about this one queue. */
+	/* EINVAL may be about this one queue, EBUSY about this file: V4L2 lets any file map. */
 	mapper->no_export = r == -ENOTTY;
-	if (r == -ENOTTY || r == -EINVAL)
+	if (r == -ENOTTY || r == -EINVAL || r == -EBUSY)
 		r = map_file(fd, (off_t)plane->mem_offset, at, len, writable);
 	return r < 0 ? r : v4l2_touch(mapper, at, len);
 }

@@ -4,8 +4,9 @@
  * long, by the worker where it may. See media_device.h.
  *
  * Either way it is work(), then finish(). A call that hangs is given up after WORKER_LIMIT_MS: the
- * driver waits five seconds. What the worker will not take, because too many calls hang, fails;
- * but for files to be closed, which are kept for better times.
+ * driver waits five seconds. One on this thread is interrupted before, and goes on at the worker.
+ * What the worker will not take, because too many calls hang, fails; but for files to be closed,
+ * which are kept for better times (closing.c).
  */
 #include <assert.h>
 #include <errno.h>
@@ -15,6 +16,13 @@
 
 #define NS_PER_S  INT64_C(1000000000)
 #define NS_PER_MS INT64_C(1000000)
+
+/* After so long without a call of this thread's nothing guards it. */
+#define GUARD_IDLE_NS UINT64_C(1000000000)
+
+/* That a reset waits for the host: until a call that hangs is abandoned, and files are closed. */
+#define WAIT_MS	     (WORKER_ABANDON_MS + 1000)
+#define WAIT_STEP_MS 500
 
 static int64_t now_ns(void)
 {
@@ -61,14 +69,17 @@ static struct media_call *call_of(struct worker_job *job)
 static int run(struct worker_job *job)
 {
 	struct media_call *call = call_of(job);
-	const int r = call->work(call);
 
-	/* Here, for if the session is gone it is this that closes the file. */
-	if (r != -EINTR) {
-		session_file_put(call->file);
-		call->file = NULL;
-	}
-	return r;
+	return call->work(call);
+}
+
+/* Here, for if the session is gone it is this that closes the file. */
+static void finished(struct worker_job *job)
+{
+	struct media_call *call = call_of(job);
+
+	session_file_put(call->file);
+	call->file = NULL;
 }
 
 static void release(struct worker_job *job)
@@ -84,8 +95,6 @@ static void release(struct worker_job *job)
 	free(call);
 }
 
-static void start_closing(struct media *media);
-
 static void done(struct worker_job *job, int result)
 {
 	struct media_call *call = call_of(job);
@@ -94,12 +103,32 @@ static void done(struct worker_job *job, int result)
 	if (media->running == call)
 		media->running = NULL;
 	call->finish(call, result);
-	start_closing(media);
+	rest_over(media);
+	media_closing_start(media);
+	event_flush(media);
+	virtio_kick(&media->dev, VIRTIO_MEDIA_COMMANDQ);
+}
+
+/* A call that was given up: the lock that it had is free, and the worker takes more. */
+static void came_back(void *owner)
+{
+	struct media *media = owner;
+
+	rest_over(media);
+	media_closing_start(media);
 	event_flush(media);
 	virtio_kick(&media->dev, VIRTIO_MEDIA_COMMANDQ);
 }
 
 /* This thread's. */
+
+static struct media_call *to_worker(struct media_call *call)
+{
+	call->at_worker = true;
+	call->job = (struct worker_job) {
+		.run = run, .finished = finished, .done = done, .release = release};
+	return call;
+}
 
 struct media_call *media_call_new(struct media *media, bool at_worker,
 				  void (*finish)(struct media_call *call, int result))
@@ -110,10 +139,7 @@ struct media_call *media_call_new(struct media *media, bool at_worker,
 		call = calloc(1, sizeof(*call));
 		if (!call)
 			return NULL;
-		call->at_worker = true;
-		call->job.run = run;
-		call->job.done = done;
-		call->job.release = release;
+		to_worker(call);
 	} else {
 		assert(!media->here_busy);
 		media->here_busy = true;
@@ -123,6 +149,7 @@ struct media_call *media_call_new(struct media *media, bool at_worker,
 		call->memory = NULL;
 		call->session = NULL;
 		call->request = NULL;
+		call->slow = false;
 	}
 	call->media = media;
 	call->host = media_host_get(media->host);
@@ -136,140 +163,154 @@ void media_call_free(struct media_call *call)
 		release(&call->job);
 		return;
 	}
-	payload_deinit(&call->payload);
+	payload_clear(&call->payload);
 	media_host_put(call->host);
 	call->media->here_busy = false;
 }
 
+/* The call that is made here, for the worker. Return: NULL if there is no memory. */
+static struct media_call *move_to_worker(struct media_call *here)
+{
+	struct media_call *call = malloc(sizeof(*call));
+
+	assert(!here->memory); /* it would point into the old one */
+	if (!call)
+		return NULL;
+	*call = *here;
+	payload_move(&call->payload, &here->payload);
+	here->media->here_busy = false;
+	return to_worker(call);
+}
+
+static void submit(struct media_call *call)
+{
+	struct media *media = call->media;
+
+	if (call->session) {
+		session_file_get(call->file);
+		call->session->held = true;
+		dequeue_update(call->session);
+	}
+	if (call->request)
+		media->running = call;
+	if (worker_submit(media->worker, &call->job) == 0)
+		return;
+	media->running = NULL;
+	/* Not the reason: it would be taken for the host's answer. */
+	call->finish(call, -EIO);
+	media_call_free(call);
+}
+
+/* Return: -EINTR: it was interrupted, and is not done. */
 static int do_here(struct media_call *call)
 {
-	int64_t since = now_ns();
+	int64_t since = 0;
 	int r;
 
+	media_guard(call->media);
 	do
 		r = call->work(call);
-	while (r == -EINTR && !media_too_late(&since));
-	return r == -EINTR ? -ETIMEDOUT : r;
+	while (r == -EINTR && !call->media->worker && !media_too_late(&since));
+	return r;
 }
 
 void media_call_start(struct media_call *call)
 {
 	struct media *media = call->media;
-	int r;
+	struct media_call *moved = NULL;
+	int r = 0;
 
-	if (!call->at_worker) {
-		call->finish(call, do_here(call));
-		media_call_free(call);
+	if (call->at_worker) {
+		submit(call);
 		return;
 	}
-	if (call->request)
-		media->running = call;
-	r = worker_submit(media->worker, &call->job);
-	if (r == 0)
+	if (call->slow && media->worker)
+		moved = move_to_worker(call);
+	if (!moved) {
+		r = do_here(call);
+		if (r == -EINTR && media->worker)
+			moved = move_to_worker(call);
+	}
+	if (moved) {
+		submit(moved);
 		return;
-	media->running = NULL;
-	call->finish(call, r);
+	}
+	call->finish(call, r == -EINTR ? -ETIMEDOUT : r);
 	media_call_free(call);
 }
 
 int media_host_ioctl(struct session *session, unsigned long cmd, void *arg)
 {
 	struct media_file *file = session->file->file;
-	int64_t since = now_ns();
-	int r;
 
-	do
-		r = file->backend->ops->ioctl(file, cmd, arg);
-	while (r == -EINTR && !media_too_late(&since));
-	if (r == -ETIMEDOUT)
-		return MEDIA_CALL_ETIMEDOUT;
-	return r == -EINTR ? -ETIMEDOUT : r;
+	media_guard(session->media);
+	return file->backend->ops->ioctl(file, cmd, arg);
 }
 
-/* Closing. */
+/* The guard of this thread. */
 
-static int work_close(struct media_call *call)
+/*
+ * On from the first call until a while without any: setting its timer for each would double their
+ * cost, and an idle device is to be left alone.
+ */
+static void on_guard_timer(struct loop_timer *timer)
 {
-	session_file_put(call->file);
-	call->file = NULL;
-	if (call->tell)
-		sem_post(&call->host->closed);
-	return 0;
-}
+	struct media *media = container_of(timer, struct media, guard_timer);
 
-static void finish_close(struct media_call *call, int result);
-
-static struct media_call *new_close(struct media *media, struct session_file *file, bool tell)
-{
-	struct media_call *call = media_call_new(media, true, finish_close);
-
-	if (!call)
-		return NULL;
-	call->work = work_close;
-	call->file = file;
-	call->tell = tell;
-	return call;
-}
-
-/* The worker has not even begun: too many calls hang. The file stays open until one comes back. */
-static void close_later(struct media_call *call)
-{
-	struct media *media = call->media;
-	struct media_call *again = new_close(media, call->file, call->tell);
-
-	/* Not to be closed on this thread, even if it cannot be kept. */
-	call->file = NULL;
-	if (!again)
-		return;
-	if (media->closing_last)
-		media->closing_last->next = again;
-	else
-		media->closing = again;
-	media->closing_last = again;
-}
-
-static void finish_close(struct media_call *call, int result)
-{
-	if (call->request)
-		media_answer(call->request, NULL, 0);
-	if (result < 0 && result != -ETIMEDOUT)
-		close_later(call);
-}
-
-static struct media_call *take_closing(struct media *media)
-{
-	struct media_call *call = media->closing;
-
-	media->closing = call->next;
-	if (!media->closing)
-		media->closing_last = NULL;
-	return call;
-}
-
-static void start_closing(struct media *media)
-{
-	while (media->closing && worker_submit(media->worker, &media->closing->job) == 0)
-		take_closing(media);
-}
-
-void media_close_file(struct media *media, struct session_file *file, struct vq_request *request,
-		      bool tell)
-{
-	struct media_call *call = media->worker ? new_close(media, file, tell) : NULL;
-
-	if (call) {
-		call->request = request;
-		media_call_start(call);
+	if (media->host_used) {
+		media->host_used = false;
+		(void)loop_timer_set(media->dev.loop, timer, GUARD_IDLE_NS, 0, on_guard_timer);
 		return;
 	}
-	session_file_put(file);
-	if (request)
-		media_answer(request, NULL, 0);
-	if (tell)
-		sem_post(&media->host->closed);
+	media->guarded = false;
+	worker_guard_end(media->worker);
 }
 
-/* Ends. */
+void media_guard(struct media *media)
+{
+	media->host_used = true;
+	if (media->guarded || !media->worker)
+		return;
+	media->guarded = true;
+	/* Without it a call may hang: no harm else. Without the timer it stays on. */
+	(void)worker_guard_begin(media->worker);
+	(void)loop_timer_set(media->dev.loop, &media->guard_timer, GUARD_IDLE_NS, 0,
+			     on_guard_timer);
+}
+
+/* Life. */
+
+int media_calls_begin(struct media *media, struct loop *loop)
+{
+	int r;
+
+	if (!media->host->backend->ops->blocking)
+		return 0;
+	r = worker_new(&media->worker, loop, "media-host");
+	if (r == 0)
+		worker_set_came_back(media->worker, came_back, media);
+	return r;
+}
+
+static bool is_let_go(void *arg)
+{
+	return !media_host_shares(arg);
+}
+
+bool media_calls_wait(struct media *media)
+{
+	bool r = is_let_go(media->host);
+
+	if (r || !media->worker)
+		return r;
+	/* Files are closed behind what runs, and nobody waits for its answer any more. */
+	worker_hurry(media->worker);
+	for (unsigned int ms = 0; ms < WAIT_MS && !r; ms += WAIT_STEP_MS) {
+		media_closing_start(media);
+		r = worker_wait(media->worker, is_let_go, media->host, WAIT_STEP_MS);
+	}
+	return r;
+}
 
 void media_calls_stop(struct media *media)
 {
@@ -285,14 +326,9 @@ void media_calls_end(struct media *media)
 {
 	if (!media->worker)
 		return;
-	start_closing(media);
+	loop_timer_clear(media->dev.loop, &media->guard_timer);
+	media_closing_start(media);
 	worker_free(media->worker);
 	media->worker = NULL;
-	/* To close these would hang as well: they end with the process. */
-	while (media->closing) {
-		struct media_call *call = take_closing(media);
-
-		call->file = NULL;
-		media_call_free(call);
-	}
+	media_closing_end(media);
 }

@@ -6,7 +6,8 @@
  * Implements virtio 1.4, media device, "Dequeue buffer". A file is watched exactly while something
  * can be dequeued, once at a time: each call takes one buffer of each queue and watches again,
  * since to ask the watch for more costs nothing, and a DQBUF that finds nothing costs a call. What
- * fails is not tried again until there is something new, so that no error makes this spin.
+ * fails is tried again, but with rests, so that no error makes this spin, and not for ever: then
+ * the guest gets its buffers back with V4L2_BUF_FLAG_ERROR, for it waits for them.
  */
 #include <errno.h>
 #include <poll.h>
@@ -15,23 +16,25 @@
 #include "devices/media/media_device.h"
 
 /*
- * Wake-ups in a row with nothing behind them until waiting is given up. Some of them mean nothing:
- * a poll that was interrupted looks like an error. Errors count for more.
+ * Wake-ups in a row with nothing behind them, or errors of a queue: some of them mean nothing (a
+ * poll that was interrupted looks like an error); after some more there are rests in between; in
+ * the end the buffers are given up, and what is left to wait for, events, has longer rests.
  */
+#define FRUITLESS_QUICK 3
 #define FRUITLESS_MAX	64
-#define FRUITLESS_ERROR 16
+#define REST_MS		20
+#define REST_LONG_MS	1000
 
 static bool is_armed(const struct media_queue *queue)
 {
-	return queue && queue->streaming && queue->queued > 0 && !queue->last && !queue->stalled &&
-	       !queue->held;
+	return queue && queue->streaming && queue->queued > 0 && !queue->last && !queue->held;
 }
 
 static uint32_t wanted(const struct session *session)
 {
 	uint32_t events = 0;
 
-	if (session->error || session->stalled)
+	if (session->error || session->rests_ns || session->media->blocked)
 		return 0;
 	for (uint32_t i = 0; i < MEDIA_QUEUES; i++)
 		if (is_armed(session->file->queues[i]))
@@ -39,6 +42,18 @@ static uint32_t wanted(const struct session *session)
 	if (session->subscriptions_n > 0 && !session->held)
 		events |= POLLPRI;
 	return events;
+}
+
+/* Nothing was behind a report, or there can be none. */
+static void be_fruitless(struct session *session)
+{
+	session->fruitless = MIN(session->fruitless + 1, (unsigned int)FRUITLESS_MAX);
+	if (session->fruitless == FRUITLESS_MAX)
+		for (uint32_t i = 0; i < MEDIA_QUEUES; i++)
+			if (is_armed(session->file->queues[i]))
+				media_queue_fail(session, session->file->queues[i]);
+	if (session->fruitless > FRUITLESS_QUICK)
+		rest_begin(session, session->fruitless < FRUITLESS_MAX ? REST_MS : REST_LONG_MS);
 }
 
 void dequeue_update(struct session *session)
@@ -51,18 +66,19 @@ void dequeue_update(struct session *session)
 		return;
 	r = file->backend->ops->watch(file, events);
 	session->watched = r < 0 ? 0 : events;
-	if (r < 0)
-		log_limited(&session->media->no_watch, LOG_LEVEL_WARNING,
-			    "%s: cannot wait for frames: %s", session->media->dev.name,
-			    strerror(-r));
+	if (r == 0)
+		return;
+	log_limited(&session->media->no_watch, LOG_LEVEL_WARNING, "%s: cannot wait for frames: %s",
+		    session->media->dev.name, strerror(-r));
+	/* It is tried again after a rest. */
+	session->fruitless = MAX(session->fruitless, (unsigned int)FRUITLESS_QUICK);
+	be_fruitless(session);
 }
 
-void dequeue_retry(struct session *session, struct media_queue *queue)
+void dequeue_retry(struct session *session)
 {
-	session->stalled = false;
+	session->rests_ns = 0;
 	session->fruitless = 0;
-	if (queue)
-		queue->stalled = false;
 }
 
 /* Buffers. */
@@ -107,7 +123,8 @@ static void copy_to_guest(const struct media_queue *queue, struct media_buffer *
 	}
 }
 
-static void take(struct session *session, struct media_queue *queue, const struct v4l2_buffer *from,
+/* Return: was it one of the guest's? */
+static bool take(struct session *session, struct media_queue *queue, const struct v4l2_buffer *from,
 		 const struct v4l2_plane *planes)
 {
 	struct media_buffer *buffer = media_queue_buffer(queue, from->index);
@@ -118,17 +135,20 @@ static void take(struct session *session, struct media_queue *queue, const struc
 		log_limited(&session->media->odd_buffers, LOG_LEVEL_WARNING,
 			    "%s: the host gave back buffer %u, which the guest has not queued",
 			    session->media->dev.name, from->index);
-		return;
+		return false;
 	}
 	buffer->queued = false;
 	queue->queued--;
+	queue->starting = false;
+	queue->errors = 0;
 	copy_to_guest(queue, buffer, from, planes);
 	deliver(session, queue, buffer, from, planes);
+	return true;
 }
 
+/* Return: 1; 0: a buffer that nobody knows; -errno. */
 static int dequeue(struct session *session, struct media_queue *queue)
 {
-	struct media_file *file = session->file->file;
 	struct v4l2_plane planes[VIDEO_MAX_PLANES] = {};
 	struct v4l2_buffer buffer = {.type = queue->type, .memory = queue->host_memory};
 	int r;
@@ -137,17 +157,29 @@ static int dequeue(struct session *session, struct media_queue *queue)
 		buffer.m.planes = planes;
 		buffer.length = VIDEO_MAX_PLANES;
 	}
-	r = file->backend->ops->ioctl(file, VIDIOC_DQBUF, &buffer);
-	if (r == 0)
-		take(session, queue, &buffer, planes);
-	return r;
+	r = media_host_ioctl(session, VIDIOC_DQBUF, &buffer);
+	return r == 0 ? take(session, queue, &buffer, planes) : r;
 }
 
-/* Interrupted by the worker's guard: the loop has its turn before it is tried again. */
+/*
+ * By the worker's guard: the loop has its turn before any session is tried again. Who waits for a
+ * call at the worker is not to blame.
+ */
 static void interrupted(struct session *session)
 {
-	if (media_too_late(&session->interrupted_ns))
+	if (rest_all(session->media))
+		session->interrupted_ns = 0;
+	else if (media_too_late(&session->interrupted_ns))
 		session_fail(session, -EIO);
+}
+
+/* It may be better next time. But a guest that waits for a buffer for ever is told. */
+static void count_error(struct session *session, struct media_queue *queue)
+{
+	if (++queue->errors < FRUITLESS_MAX)
+		return;
+	queue->errors = 0;
+	media_queue_fail(session, queue);
 }
 
 /* @events: what was reported. Return: was there anything? */
@@ -158,7 +190,7 @@ static bool try_queue(struct session *session, struct media_queue *queue, uint32
 	if (r != -EINTR)
 		session->interrupted_ns = 0;
 	switch (r) {
-	case 0:
+	case 1:
 		return true;
 	case -EAGAIN:
 		break;
@@ -178,10 +210,11 @@ static bool try_queue(struct session *session, struct media_queue *queue, uint32
 		 */
 		if (events & POLLERR)
 			media_queue_fail(session, queue);
-		queue->stalled = true;
+		else
+			count_error(session, queue);
 		break;
 	default:
-		queue->stalled = true;
+		count_error(session, queue);
 	}
 	return false;
 }
@@ -200,6 +233,11 @@ static bool try_events(struct session *session)
 	return r > 0;
 }
 
+static bool may_go_on(const struct session *session)
+{
+	return !session->error && !session->media->blocked;
+}
+
 /* One try at all that may have something, by what was reported. Return: was there anything? */
 static bool try_all(struct session *session, uint32_t events)
 {
@@ -209,7 +247,7 @@ static bool try_all(struct session *session, uint32_t events)
 
 	if (watched & POLLPRI && (error || events & POLLPRI))
 		found |= try_events(session);
-	for (uint32_t i = 0; i < MEDIA_QUEUES && !session->error; i++) {
+	for (uint32_t i = 0; i < MEDIA_QUEUES && may_go_on(session); i++) {
 		struct media_queue *queue = session->file->queues[i];
 
 		if (is_armed(queue) && (error || events & media_queue_direction(i)))
@@ -222,22 +260,30 @@ void dequeue_ready(struct media_file *file, uint32_t events)
 {
 	struct session *session = file->owner;
 	struct media *media = session->media;
-	const bool found = try_all(session, events);
+	bool found;
 
+	/* It was reported before, and will be again. */
+	if (media->blocked) {
+		session->watched = 0;
+		return;
+	}
+	found = try_all(session, events);
 	session->watched = 0; /* a watch is for once */
 	if (found)
 		session->fruitless = 0;
-	else if (session->interrupted_ns == 0)
-		session->fruitless += events & (POLLERR | POLLHUP) ? FRUITLESS_ERROR : 1;
-	if (session->fruitless >= FRUITLESS_MAX)
-		session->stalled = true;
+	else if (!media->blocked)
+		be_fruitless(session);
 	dequeue_update(session);
 	event_flush(media);
 }
 
 void dequeue_probe(struct session *session)
 {
-	for (uint32_t i = 0; i < MEDIA_QUEUES && !session->error; i++)
-		if (is_armed(session->file->queues[i]))
-			(void)try_queue(session, session->file->queues[i], 0);
+	for (uint32_t i = 0; i < MEDIA_QUEUES && may_go_on(session); i++) {
+		struct media_queue *queue = session->file->queues[i];
+
+		/* Armed or not: past the LAST buffer the others are to come back as well. */
+		if (queue && queue->streaming && queue->queued > 0)
+			(void)try_queue(session, queue, 0);
+	}
 }

@@ -80,7 +80,7 @@ struct emu_buffer {
 	bool prepared;
 	uint32_t index;
 	struct emu_memory *memory; /* MMAP */
-	uint32_t offset;	   /* in it */
+	uint32_t offset;	   /* for mmap(2): its name, nothing else */
 	uint64_t userptr;	   /* USERPTR */
 	/* For the device, from queueing until emu_queue_done(). */
 	void *data;
@@ -109,7 +109,7 @@ struct emu_queue {
 	/* Buffers. */
 	struct emu_file *owner; /* who has allocated them */
 	uint32_t memory;	/* V4L2_MEMORY_, 0 while there are none */
-	uint64_t bytes;		/* of MMAP buffers, and of freed ones beside them */
+	uint64_t bytes;		/* of MMAP buffers */
 	unsigned int buffers_n;
 	struct emu_buffer *buffers[EMU_BUFFERS_MAX]; /* NULL: no such index */
 	struct emu_fifo queued, done;

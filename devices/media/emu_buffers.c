@@ -36,7 +36,9 @@ static void free_buffer(struct emu_queue *queue, uint32_t index)
 {
 	struct emu_buffer *buffer = queue->buffers[index];
 
-	queue->bytes -= emu_memory_put(buffer->memory);
+	if (buffer->memory)
+		queue->bytes -= footprint(buffer->length);
+	emu_memory_put(buffer->memory);
 	free(buffer);
 	queue->buffers[index] = NULL;
 	queue->buffers_n--;
@@ -70,20 +72,25 @@ static uint32_t find_indices(const struct emu_queue *queue, uint32_t *count)
 }
 
 static int add_buffer(struct emu_queue *queue, uint32_t index, uint32_t length,
-		      struct emu_memory *memory, uint64_t offset)
+		      uint32_t memory_type)
 {
 	struct emu_buffer *buffer = calloc(1, sizeof(*buffer));
+	int r;
 
 	if (!buffer)
 		return -ENOMEM;
 	buffer->index = index;
 	buffer->length = length;
 	buffer->field = queue->pix.field;
-	if (memory) {
-		emu_memory_get(memory);
-		buffer->memory = memory;
-		buffer->offset = (uint32_t)offset;
-		buffer->data = emu_memory_at(memory, offset);
+	if (memory_type == V4L2_MEMORY_MMAP) {
+		r = emu_memory_new(&buffer->memory, footprint(length));
+		if (r < 0) {
+			free(buffer);
+			return r;
+		}
+		buffer->offset = (uint32_t)(index * EMU_BUFFER_ALIGN);
+		buffer->data = emu_memory_base(buffer->memory);
+		queue->bytes += footprint(length);
 	}
 	queue->buffers[index] = buffer;
 	queue->buffers_n++;
@@ -97,8 +104,6 @@ static int add_buffer(struct emu_queue *queue, uint32_t index, uint32_t length,
 static int allocate(struct emu_queue *queue, uint32_t count, uint32_t length, uint32_t memory_type,
 		    uint32_t *first)
 {
-	struct emu_memory *memory = NULL;
-	const uint64_t bytes = footprint(length);
 	uint32_t added = 0;
 	int r = 0;
 
@@ -106,21 +111,16 @@ static int allocate(struct emu_queue *queue, uint32_t count, uint32_t length, ui
 	if (count == 0)
 		return -ENOBUFS;
 	if (memory_type == V4L2_MEMORY_MMAP) {
-		const uint64_t room = (EMU_QUEUE_BYTES_MAX - queue->bytes) / bytes;
+		const uint64_t room = EMU_QUEUE_BYTES_MAX - queue->bytes;
 
-		if (length > EMU_BUFFER_BYTES_MAX || room == 0)
+		if (length > EMU_BUFFER_BYTES_MAX || room < footprint(length))
 			return -ENOMEM;
-		count = (uint32_t)MIN((uint64_t)count, room);
-		r = emu_memory_new(&memory, bytes * count);
-		if (r < 0)
-			return r;
-		queue->bytes += bytes * count;
+		count = (uint32_t)MIN((uint64_t)count, room / footprint(length));
 	}
 	while (added < count && r == 0) {
-		r = add_buffer(queue, *first + added, length, memory, added * bytes);
+		r = add_buffer(queue, *first + added, length, memory_type);
 		added += r == 0;
 	}
-	queue->bytes -= emu_memory_put(memory);
 	if (added == 0)
 		return r;
 	queue->memory = memory_type;
@@ -192,10 +192,10 @@ int emu_remove_bufs(struct emu_file *file, void *arg)
 	if (!queue)
 		return -EINVAL;
 	memset(removed->reserved, 0, sizeof(removed->reserved));
-	if (emu_queue_busy(queue, file))
-		return -EBUSY;
 	if (removed->count == 0)
 		return 0;
+	if (emu_queue_busy(queue, file))
+		return -EBUSY;
 	if (removed->index >= EMU_BUFFERS_MAX || removed->count > EMU_BUFFERS_MAX - removed->index)
 		return -EINVAL;
 	for (uint32_t i = 0; i < removed->count; i++) {
@@ -224,5 +224,5 @@ int emu_buffers_map(struct emu_file *file, const struct media_plane_id *plane, v
 	if (!buffer || !buffer->memory || plane->mem_offset != buffer->offset ||
 	    plane->length != buffer->length || len > footprint(buffer->length))
 		return -EINVAL;
-	return emu_memory_map(buffer->memory, buffer->offset, at, len, writable);
+	return emu_memory_map(buffer->memory, at, len, writable);
 }

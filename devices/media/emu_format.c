@@ -11,6 +11,9 @@
 
 #include "devices/media/emu_impl.h"
 
+/* What a compressed picture may need, however small it is: tables take their room as well. */
+#define COMPRESSED_BYTES_MIN UINT64_C(4096)
+
 const struct emu_format *emu_format_find(const struct emu_stream *stream, uint32_t pixelformat)
 {
 	for (unsigned int i = 0; i < stream->formats_n; i++)
@@ -91,6 +94,14 @@ static const struct emu_size *nearest_size(const struct emu_format *format, uint
 	return best;
 }
 
+static uint32_t picture_bytes(const struct emu_format *format, uint32_t width, uint32_t height)
+{
+	const uint64_t bytes = (uint64_t)width * height * format->pair_bytes / 2;
+	const bool compressed = format->flags & V4L2_FMT_FLAG_COMPRESSED;
+
+	return (uint32_t)(compressed ? MAX(bytes, COMPRESSED_BYTES_MIN) : bytes);
+}
+
 /* Makes @pix what the stream can do, as near to what it was as possible. */
 static void fit(const struct emu_stream *stream, struct v4l2_pix_format *pix,
 		const struct emu_format **format_out, const struct emu_size **size_out)
@@ -108,7 +119,7 @@ static void fit(const struct emu_stream *stream, struct v4l2_pix_format *pix,
 		.pixelformat = format->pixelformat,
 		.field = V4L2_FIELD_NONE,
 		.bytesperline = width * format->line_bytes,
-		.sizeimage = (uint32_t)((uint64_t)width * height * format->pair_bytes / 2),
+		.sizeimage = picture_bytes(format, width, height),
 		.colorspace = format->colorspace,
 		.priv = V4L2_PIX_FMT_PRIV_MAGIC,
 		.ycbcr_enc = format->ycbcr_enc,

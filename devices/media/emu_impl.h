@@ -70,15 +70,16 @@ int emu_s_parm(struct emu_file *file, void *arg);
 /* emu_memory_new - @bytes of shared memory, whole pages, 0 at first; one reference. */
 int emu_memory_new(struct emu_memory **out, size_t bytes);
 void emu_memory_get(struct emu_memory *memory);
-/* emu_memory_put - NULL is fine. Return: bytes of memory that are free now: all or none. */
-uint64_t emu_memory_put(struct emu_memory *memory);
-void *emu_memory_at(const struct emu_memory *memory, size_t offset);
-/* emu_memory_map - as media_backend_ops.map(). The range is within the memory. */
-int emu_memory_map(const struct emu_memory *memory, size_t offset, void *at, size_t len,
-		   bool writable);
+/* emu_memory_put - with the last reference the memory goes, but for what is mapped. NULL is fine.
+ */
+void emu_memory_put(struct emu_memory *memory);
+/* emu_memory_base - where it is in this process, to write to. */
+void *emu_memory_base(const struct emu_memory *memory);
+/* emu_memory_map - as media_backend_ops.map(). @len: not more than there is. */
+int emu_memory_map(const struct emu_memory *memory, void *at, size_t len, bool writable);
 
 /* emu_buffers.c */
-/* Each buffer starts at a multiple of the largest page that a guest may have. */
+/* Each buffer is whole pages of a guest, however large these are. */
 #define EMU_BUFFER_ALIGN (64 * KIB)
 int emu_reqbufs(struct emu_file *file, void *arg);
 int emu_create_bufs(struct emu_file *file, void *arg);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * emu_memory.c - memory of the MMAP buffers of one allocation: a sealed memfd. See emu.h.
+ * emu_memory.c - memory of an MMAP buffer: a sealed memfd. See emu.h.
  *
- * Counted by the buffers in it. When the last is gone, so are the descriptor and our own mapping;
- * what emu_memory_map() has mapped elsewhere keeps its pages. On the thread of the loop.
+ * Counted by who uses it. When nobody does, the descriptor and our own mapping are gone; what
+ * emu_memory_map() has mapped elsewhere keeps its pages. That is why each buffer has a file of its
+ * own: one mapping keeps all of a file. On the thread of the loop.
  */
 #include <assert.h>
 #include <errno.h>
@@ -60,32 +61,26 @@ void emu_memory_get(struct emu_memory *memory)
 	memory->references++;
 }
 
-uint64_t emu_memory_put(struct emu_memory *memory)
+void emu_memory_put(struct emu_memory *memory)
 {
-	uint64_t bytes;
-
 	if (!memory || --memory->references > 0)
-		return 0;
-	bytes = memory->bytes;
+		return;
 	munmap(memory->base, memory->bytes);
 	close(memory->fd);
 	free(memory);
-	return bytes;
 }
 
-void *emu_memory_at(const struct emu_memory *memory, size_t offset)
+void *emu_memory_base(const struct emu_memory *memory)
 {
-	assert(offset < memory->bytes);
-	return memory->base + offset;
+	return memory->base;
 }
 
-int emu_memory_map(const struct emu_memory *memory, size_t offset, void *at, size_t len,
-		   bool writable)
+int emu_memory_map(const struct emu_memory *memory, void *at, size_t len, bool writable)
 {
 	const int prot = PROT_READ | (writable ? PROT_WRITE : 0);
 
-	assert(offset <= memory->bytes && len <= memory->bytes - offset);
-	if (mmap(at, len, prot, MAP_SHARED | MAP_FIXED, memory->fd, (off_t)offset) == MAP_FAILED)
+	assert(len <= memory->bytes);
+	if (mmap(at, len, prot, MAP_SHARED | MAP_FIXED, memory->fd, 0) == MAP_FAILED)
 		return -errno;
 	return 0;
 }

@@ -124,8 +124,7 @@ static int fill(struct media *media, const struct virtio_env *env,
 	r = r
 		    ?: virtio_init(&media->dev, &media_class, env, 0, sizes, VIRTIO_MEDIA_QUEUES,
 				   sizeof(struct virtio_media_config));
-	if (r == 0 && backend->ops->blocking)
-		r = worker_new(&media->worker, env->loop, "media-host");
+	r = r ?: media_calls_begin(media, env->loop);
 	if (r < 0)
 		return error_set(err, -r, "media device '%s': %s", backend->name, strerror(-r));
 	snprintf(media->dev.name, sizeof(media->dev.name), "media %.*s", NAME_MAX_BYTES,
@@ -138,7 +137,7 @@ static int fill(struct media *media, const struct virtio_env *env,
 int media_new(struct media **out, const struct virtio_env *env, struct media_backend *backend,
 	      const struct media_options *options, struct error *err)
 {
-	struct media_host *host = media_host_new(backend);
+	struct media_host *host = media_host_new(backend, options->sessions_max);
 	struct media *media = host ? calloc(1, sizeof(*media)) : NULL;
 	int r;
 
@@ -179,6 +178,7 @@ void media_free(struct media *media)
 		return;
 	session_close_all(media);
 	media_calls_end(media);
+	rest_end(media);
 	virtio_deinit(&media->dev);
 	media_window_free(media->window);
 	offsets_free(media->offsets);

@@ -10,7 +10,6 @@
 #ifndef VMM_MEDIA_DEVICE_H
 #define VMM_MEDIA_DEVICE_H
 
-#include <semaphore.h>
 #include <stdatomic.h>
 
 #include "base.h"
@@ -49,8 +48,9 @@ struct media_queue {
 	uint32_t host_memory; /* as the host does: SHARED_PAGES may be DMABUFs there */
 	bool streaming;
 	bool last;	     /* the LAST buffer is out: no more until something starts anew */
-	bool stalled;	     /* dequeuing failed: no more until there is something new */
+	bool starting;	     /* nothing has come back since STREAMON: QBUF may start hardware */
 	bool held;	     /* a command is under way that dequeuing has to wait for */
+	unsigned int errors; /* of dequeuing, in a row */
 	unsigned int queued; /* buffers that the host has */
 	uint32_t end;	     /* indices of this session's buffers are below it */
 	uint32_t charged;    /* buffers that count for media.buffers_max */
@@ -62,7 +62,9 @@ struct media_queue {
 struct media_host {
 	atomic_uint refs;
 	struct media_backend *backend;
-	sem_t closed; /* posted for each media_close_file() that is waited for */
+	unsigned int files_max; /* open at a time, those included that nobody has any more */
+	atomic_uint files_n;
+	atomic_uint sharing_n; /* of them: files by which the host may have guest memory */
 };
 
 /*
@@ -73,6 +75,8 @@ struct session_file {
 	atomic_uint refs;
 	struct media_host *host;
 	struct media_file *file;
+	bool shares; /* the host may have guest memory until it is closed. Device's thread, then
+		      * that of who closes it */
 	struct media_queue *queues[MEDIA_QUEUES]; /* the session's, on the device's thread */
 };
 
@@ -89,8 +93,8 @@ struct session {
 	int error;	  /* 0; -EIO: the host does not answer; -ENODEV: the device is gone */
 	uint32_t watched; /* POLLIN, POLLOUT, POLLPRI that the backend was asked for */
 	bool held;	  /* a command of it is at the worker: events may be its consequence */
-	bool stalled;	  /* the backend reports errors only */
-	unsigned int fruitless; /* reports of errors in a row with nothing behind them */
+	unsigned int fruitless; /* reports in a row with nothing behind them */
+	int64_t rests_ns;	/* until when it is not looked at; 0: it is */
 	int64_t interrupted_ns; /* since when dequeuing is interrupted again and again; 0 */
 	struct subscription subscriptions[SUBSCRIPTIONS_MAX];
 	unsigned int subscriptions_n; /* beyond the maximum: more than are told apart */
@@ -110,7 +114,6 @@ struct media_call {
 	struct media_host *host;
 	struct session_file *file; /* NULL: OPEN */
 	struct media_file *opened;
-	bool tell;	  /* post host->closed */
 	uint32_t *memory; /* V4L2_MEMORY_USERPTR in .payload that may become DMABUF; NULL */
 	struct payload payload;
 	/* Device's thread. @result: -ETIMEDOUT if the host did not answer in time. */
@@ -121,6 +124,7 @@ struct media_call {
 	uint64_t m[VIDEO_MAX_PLANES]; /* m.userptr of each plane, as the guest gave it */
 	struct media_call *next;
 	bool at_worker;
+	bool slow; /* not for this thread, as was found out late */
 };
 
 /* A host's own ETIMEDOUT, which says that the hardware failed, not that the call did. */
@@ -131,12 +135,15 @@ struct media {
 	struct media_host *host;
 	struct media_window *window;
 	struct worker *worker; /* NULL: no call of the backend's waits */
+	struct loop_timer guard_timer;
+	bool guarded;	/* calls of this thread are interrupted once a second */
+	bool host_used; /* there was one since the timer was set */
 	struct media_clock *clock;
 	unsigned int sessions_max, buffers_max;
 	bool shared_pages, shared_dmabuf; /* what guest memory can be given to the host as */
 
 	struct session *sessions[MEDIA_BUCKETS];
-	unsigned int sessions_n, files_n;
+	unsigned int sessions_n;
 	uint32_t last_id;
 	unsigned int buffers_n;
 	struct offsets *offsets;
@@ -146,7 +153,12 @@ struct media {
 	struct media_call *running; /* of a command, at the worker: no other is begun */
 	struct media_call *closing, *closing_last; /* that the worker would not take */
 
+	bool blocked; /* dequeuing was interrupted: none is tried for now */
+	struct loop_timer rest_timer;
+	int64_t rest_ends_ns; /* when that timer expires; 0: it does not */
+
 	struct session *waiting, *waiting_last; /* sessions with a backlog, the next one first */
+	uint64_t lost_n;			/* events that nobody took */
 	struct log_limit short_commands, short_events, lost_events, given_up, odd_buffers, no_watch;
 };
 
@@ -157,14 +169,25 @@ static inline struct media *media_from(struct virtio_device *dev)
 
 /* --- session_file.c --- */
 
-/* media_host_new - Return: NULL if there is no memory; @backend is the caller's then. */
-struct media_host *media_host_new(struct media_backend *backend);
+/*
+ * media_host_new - @files_max: may be open at a time.
+ * Return: NULL if there is no memory; @backend is the caller's then.
+ */
+struct media_host *media_host_new(struct media_backend *backend, unsigned int files_max);
 struct media_host *media_host_get(struct media_host *host);
 void media_host_put(struct media_host *host); /* NULL is fine */
+
+/* media_host_full - are as many files open as may be? Any thread. */
+bool media_host_full(const struct media_host *host);
+
+/* media_host_shares - may the host write to guest memory, because of some file? Any thread. */
+bool media_host_shares(const struct media_host *host);
 
 /* session_file_new - of @file, which is open. Return: NULL if there is no memory. */
 struct session_file *session_file_new(struct media_host *host, struct media_file *file);
 struct session_file *session_file_get(struct session_file *file);
+/* session_file_share - from now on the host may have guest memory. Device's thread. */
+void session_file_share(struct session_file *file);
 /* session_file_put - closes it if nobody else has it, which may take long. NULL is fine. */
 void session_file_put(struct session_file *file);
 
@@ -189,15 +212,17 @@ void media_call_free(struct media_call *call);
  */
 void media_call_start(struct media_call *call);
 
-/* media_host_ioctl - an ioctl on this thread; -EINTR is repeated. Return: as above. */
+/* media_guard - a call into the host is due on this thread: see to it that it cannot hang. */
+void media_guard(struct media *media);
+
+/* media_host_ioctl - an ioctl on this thread. Return: of the backend; -EINTR after a second. */
 int media_host_ioctl(struct session *session, unsigned long cmd, void *arg);
 
-/*
- * media_close_file - let go of a session's file. @request: to be answered then, or NULL. @tell:
- * post media->host->closed then.
- */
-void media_close_file(struct media *media, struct session_file *file, struct vq_request *request,
-		      bool tell);
+/* media_calls_wait - until the host has no guest memory, within limits. Return: has it none? */
+bool media_calls_wait(struct media *media);
+
+/* media_calls_begin - all that the device needs for calls. Return: 0; -errno. */
+int media_calls_begin(struct media *media, struct loop *loop);
 
 /* media_calls_stop - the command queue was stopped: no answer is due any more. */
 void media_calls_stop(struct media *media);
@@ -210,6 +235,17 @@ void media_calls_end(struct media *media);
  * kept by the caller until the call succeeds.
  */
 bool media_too_late(int64_t *since_ns);
+
+/* --- closing.c --- */
+
+/* media_close_file - let go of a session's file. @request: to be answered then, or NULL. */
+void media_close_file(struct media *media, struct session_file *file, struct vq_request *request);
+
+/* media_closing_start - close what had to wait, if the worker takes it now. */
+void media_closing_start(struct media *media);
+
+/* media_closing_end - the worker is gone: what still waits is left. */
+void media_closing_end(struct media *media);
 
 /* --- command.c --- */
 
@@ -316,13 +352,27 @@ void media_queue_free(struct media_queue *queue);
 /* session_take_events - V4L2's events that the host has for it. Return: how many; -errno. */
 int session_take_events(struct session *session);
 
+/* --- rest.c --- */
+
+/* rest_begin - leave @session alone for @ms. */
+void rest_begin(struct session *session, unsigned int ms);
+
+/* rest_all - all sessions: a call was interrupted. Return: the worker's call may be the reason. */
+bool rest_all(struct media *media);
+
+/* rest_over - a call has come back, or was given up: all may be tried again. */
+void rest_over(struct media *media);
+
+/* rest_end - the device goes away. */
+void rest_end(struct media *media);
+
 /* --- dequeue.c --- */
 
 /* dequeue_update - watch the file for what can be dequeued now, no more and no less. */
 void dequeue_update(struct session *session);
 
-/* dequeue_retry - something new: look again at what had failed. @queue: NULL: none. */
-void dequeue_retry(struct session *session, struct media_queue *queue);
+/* dequeue_retry - something new: look again at what had failed. */
+void dequeue_retry(struct session *session);
 
 /* dequeue_ready - struct media_file's ready(). */
 void dequeue_ready(struct media_file *file, uint32_t events);

@@ -5,7 +5,7 @@
  * What the guest names is first cut into pieces, each contiguous in guest memory. One piece is
  * there already, in our mapping of guest memory; several are mapped side by side, if their borders
  * allow it; else there is a copy. What a guest can make this cost is bounded: mappings of the
- * process, bytes of copies, lists of pieces, each over all buffers together.
+ * process (vma_budget.h), bytes of copies, lists of pieces, each over all buffers together.
  */
 #include "devices/media/pages.h"
 
@@ -16,11 +16,11 @@
 #include <sys/mman.h>
 
 #include "devices/media/udmabuf.h"
+#include "devices/media/vma_budget.h"
 
 /* Of all buffers together. */
-#define MAPPINGS_MAX (24 * KIB) /* a process has 65530 by default */
-#define COPIES_MAX   (256 * MIB)
-#define PIECES_MAX   (512 * KIB)
+#define COPIES_MAX (256 * MIB)
+#define PIECES_MAX (512 * KIB)
 
 /* A range starts in one page after the other of its reservation, see reserve(). */
 #define TURNS 64
@@ -55,7 +55,7 @@ struct pages {
 	uint8_t *last; /* first page of the last range */
 };
 
-static atomic_size_t mappings, copies, pieces_held;
+static atomic_size_t copies, pieces_held;
 
 /* Return: whether @n more are within @max. */
 static bool charge(atomic_size_t *used, size_t n, size_t max)
@@ -95,14 +95,21 @@ static uint64_t copy_room(const struct pages *pages)
 	return ALIGN_UP(pages->len, pages->page);
 }
 
+/* Mappings of the process, with what is left of the reservation before and behind. */
+static size_t mappings(const struct pages *pages, enum kind kind)
+{
+	if (kind == MAPPED)
+		return pages->n + 2;
+	return kind == COPIED ? 3 : 0;
+}
+
 static void drop_range(struct pages *pages)
 {
-	if (pages->kind == MAPPED)
-		atomic_fetch_sub(&mappings, pages->n);
-	else if (pages->kind == COPIED)
-		atomic_fetch_sub(&copies, copy_room(pages));
 	if (pages->base)
 		munmap(pages->base, pages->room);
+	if (pages->kind == COPIED)
+		atomic_fetch_sub(&copies, copy_room(pages));
+	vma_budget_give(mappings(pages, pages->kind));
 	closep(&pages->fd);
 	pages->base = NULL;
 	pages->address = NULL;
@@ -337,10 +344,12 @@ static int make(struct pages *pages, enum kind kind)
 {
 	int r;
 
-	if (kind == MAPPED && !charge(&mappings, pages->n, MAPPINGS_MAX))
+	if (!vma_budget_take(mappings(pages, kind)))
 		return -ENOMEM;
-	if (kind == COPIED && !charge(&copies, copy_room(pages), COPIES_MAX))
+	if (kind == COPIED && !charge(&copies, copy_room(pages), COPIES_MAX)) {
+		vma_budget_give(mappings(pages, kind));
 		return -ENOMEM;
+	}
 	pages->kind = kind;
 	if (kind == DIRECT)
 		r = make_direct(pages);

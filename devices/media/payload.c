@@ -12,7 +12,8 @@
 
 #include "devices/media/payload_impl.h"
 
-#define EDID_BLOCK 128 /* bytes */
+#define EDID_BLOCK   128   /* bytes */
+#define ENTRIES_KEPT 16384 /* entries of SG lists: buffers of 64 MiB in single pages */
 
 _Static_assert(sizeof(struct v4l2_enc_idx) <= PAYLOAD_ARG_MAX, "the longest struct of all");
 _Static_assert(sizeof(struct virtio_media_sg_entry) == 16, "an SG entry");
@@ -105,7 +106,11 @@ int payload_read(struct payload *payload, const struct media_ioctl *entry,
 	const size_t size = media_ioctl_size(entry);
 	int r;
 
-	*payload = (struct payload) {.entry = entry};
+	*payload = (struct payload) {
+		.entry = entry,
+		.entries = payload->entries,
+		.entries_room = payload->entries_room,
+	};
 	if (media_ioctl_reads(entry) && vq_buffer_get(readable, payload->arg.bytes, size) != size)
 		return -EINVAL;
 	r = read_layout(payload, readable, gmem);
@@ -189,12 +194,35 @@ size_t payload_write(struct payload *payload, struct vq_buffer *writable, const 
 	return written + vq_buffer_put(writable, tail, tail_len);
 }
 
-void payload_deinit(struct payload *payload)
+void payload_clear(struct payload *payload)
 {
+	const bool keep = payload->entries_room <= ENTRIES_KEPT;
+
 	free(payload->controls);
 	free(payload->control_data);
 	free(payload->data);
 	free(payload->edid);
+	if (!keep)
+		free(payload->entries);
+	*payload = (struct payload) {
+		.entry = payload->entry,
+		.entries = keep ? payload->entries : NULL,
+		.entries_room = keep ? payload->entries_room : 0,
+	};
+}
+
+void payload_deinit(struct payload *payload)
+{
+	payload_clear(payload);
 	free(payload->entries);
-	*payload = (struct payload) {.entry = payload->entry};
+	payload->entries = NULL;
+	payload->entries_room = 0;
+}
+
+void payload_move(struct payload *to, struct payload *from)
+{
+	*to = *from;
+	if (from->entry->layout == MEDIA_LAYOUT_BUFFER && from->arg.buffer.m.planes == from->planes)
+		to->arg.buffer.m.planes = to->planes;
+	*from = (struct payload) {.entry = from->entry};
 }

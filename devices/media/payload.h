@@ -73,6 +73,7 @@ struct payload {
 	uint8_t *edid;
 	uint32_t edid_blocks;
 	struct virtio_media_sg_entry *entries;
+	uint32_t entries_room;
 };
 
 /*
@@ -106,5 +107,11 @@ size_t payload_write(struct payload *payload, struct vq_buffer *writable, const 
 size_t payload_bytes(const struct payload *payload);
 
 void payload_deinit(struct payload *payload);
+
+/* payload_clear - the same, but for memory that the next payload_read() can use again. */
+void payload_clear(struct payload *payload);
+
+/* payload_move - @to, not initialised, takes what @from has, which is as after payload_deinit(). */
+void payload_move(struct payload *to, struct payload *from);
 
 #endif

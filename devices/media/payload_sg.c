@@ -19,7 +19,11 @@ int payload_lists_load(struct payload_lists *lists, struct payload *payload,
 	*lists = (struct payload_lists) {.gmem = gmem, .left = n, .capped = n < there};
 	if (n == 0)
 		return 0;
-	payload->entries = malloc(n * sizeof(*payload->entries));
+	if (n > payload->entries_room) {
+		free(payload->entries);
+		payload->entries = malloc(n * sizeof(*payload->entries));
+		payload->entries_room = payload->entries ? n : 0;
+	}
 	if (!payload->entries)
 		return -ENOMEM;
 	vq_buffer_get(readable, payload->entries, n * sizeof(*payload->entries));

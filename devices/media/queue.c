@@ -139,7 +139,7 @@ void media_queue_stop(struct session *session, struct media_queue *queue)
 {
 	queue->streaming = false;
 	queue->last = false;
-	queue->stalled = false;
+	queue->errors = 0;
 	for (uint32_t i = 0; i < queue->buffers_n; i++)
 		if (queue->buffers[i])
 			settle(session, queue, queue->buffers[i]);

@@ -12,7 +12,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "devices/media/media_device.h"
 
@@ -59,9 +58,7 @@ static struct session *new_session(struct media *media, struct media_file *file)
 	bucket = bucket_of(media, session->id);
 	session->next = *bucket;
 	*bucket = session;
-	/* What the device's own thread does is not to hang either. Without it it may: no harm. */
-	if (media->sessions_n++ == 0 && media->worker)
-		(void)worker_guard_begin(media->worker);
+	media->sessions_n++;
 	return session;
 }
 
@@ -73,8 +70,7 @@ static void free_session(struct session *session)
 	while (*at != session)
 		at = &(*at)->next;
 	*at = session->next;
-	if (--media->sessions_n == 0 && media->worker)
-		worker_guard_end(media->worker);
+	media->sessions_n--;
 	free(session);
 }
 
@@ -83,8 +79,12 @@ static void free_session(struct session *session)
 static int work_open(struct media_call *call)
 {
 	struct media_backend *backend = call->host->backend;
-	const int r = backend->ops->open(backend, &call->opened);
+	int r;
 
+	/* Asked here, behind all that is being closed. What calls that hang have stays open. */
+	if (media_host_full(call->host))
+		return -ENFILE;
+	r = backend->ops->open(backend, &call->opened);
 	return r == -ETIMEDOUT ? MEDIA_CALL_ETIMEDOUT : r;
 }
 
@@ -94,7 +94,7 @@ static void close_opened(struct media *media, struct media_file *opened)
 	struct session_file *file = session_file_new(media->host, opened);
 
 	if (file)
-		media_close_file(media, file, NULL, false);
+		media_close_file(media, file, NULL);
 	else
 		opened->backend->ops->close(opened);
 }
@@ -149,7 +149,7 @@ void session_open(struct media *media, struct vq_request *request)
 
 /* CLOSE. */
 
-static void close_session(struct session *session, struct vq_request *request, bool tell)
+void session_close(struct session *session, struct vq_request *request)
 {
 	struct media *media = session->media;
 	struct session_file *file = session->file;
@@ -164,64 +164,33 @@ static void close_session(struct session *session, struct vq_request *request, b
 	if (media->running && media->running->session == session)
 		media->running->session = NULL;
 	free_session(session);
-	media_close_file(media, file, request, tell);
+	media_close_file(media, file, request);
 }
 
-void session_close(struct session *session, struct vq_request *request)
+void session_close_all(struct media *media)
 {
-	close_session(session, request, false);
-}
-
-static bool has_shared_pages(const struct session *session)
-{
-	for (unsigned int i = 0; i < MEDIA_QUEUES; i++) {
-		const struct media_queue *queue = session->file->queues[i];
-
-		if (queue && queue->memory == V4L2_MEMORY_USERPTR && queue->charged > 0)
-			return true;
-	}
-	return false;
-}
-
-/*
- * After a reset guest memory may be anything's: the host must not go on writing frames there. But a
- * host that hangs cannot be waited for.
- */
-static void wait_for_host(struct media *media, unsigned int n)
-{
-	struct timespec until;
-	int r = 0;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += WORKER_ABANDON_MS / 1000 + 1;
-	while (n > 0 && r == 0) {
-		r = sem_clockwait(&media->host->closed, CLOCK_MONOTONIC, &until);
-		if (r == 0)
-			n--;
-		else if (errno == EINTR)
-			r = 0;
-	}
-	if (n > 0)
+	for (unsigned int i = 0; i < MEDIA_BUCKETS; i++)
+		while (media->sessions[i])
+			session_close(media->sessions[i], NULL);
+	/*
+	 * After a reset guest memory may be anything's: the host must not go on writing frames
+	 * there. But a host that hangs cannot be waited for.
+	 */
+	if (!media_calls_wait(media))
 		log_limited(&media->given_up, LOG_LEVEL_WARNING,
 			    "%s: the guest has reset the device, but the host may go on writing to "
 			    "guest memory: it does not end what it was doing",
 			    media->dev.name);
 }
 
-void session_close_all(struct media *media)
+static const char *reason(const struct session *session)
 {
-	unsigned int told = 0;
-
-	while (sem_trywait(&media->host->closed) == 0)
-		;
-	for (unsigned int i = 0; i < MEDIA_BUCKETS; i++)
-		while (media->sessions[i]) {
-			const bool tell = has_shared_pages(media->sessions[i]);
-
-			told += tell;
-			close_session(media->sessions[i], NULL, tell);
-		}
-	wait_for_host(media, told);
+	if (session->error == -ENODEV)
+		return "the device is gone";
+	if (session->file->shares)
+		return "the host does not answer: a session of the guest is given up, but until it "
+		       "does the host may go on writing to guest memory";
+	return "the host does not answer: a session of the guest is given up";
 }
 
 void session_fail(struct session *session, int error)
@@ -232,9 +201,7 @@ void session_fail(struct session *session, int error)
 		return;
 	session->error = error;
 	log_limited(&media->given_up, LOG_LEVEL_WARNING, "%s: %s", media->dev.name,
-		    error == -ENODEV ? "the device is gone"
-				     : "the host does not answer: a session of the guest is given "
-				       "up");
+		    reason(session));
 	for (unsigned int i = 0; i < MEDIA_QUEUES; i++)
 		if (session->file->queues[i])
 			media_queue_fail(session, session->file->queues[i]);
@@ -243,8 +210,22 @@ void session_fail(struct session *session, int error)
 
 /* MMAP. */
 
+/* @since_ns: of all that MMAP asks of the host. */
+static int query(struct session *session, struct v4l2_buffer *buffer, int64_t *since_ns)
+{
+	int r;
+
+	do
+		r = media_host_ioctl(session, VIDIOC_QUERYBUF, buffer);
+	while (r == -EINTR && !media_too_late(since_ns));
+	if (r == -ETIMEDOUT)
+		return MEDIA_CALL_ETIMEDOUT;
+	return r == -EINTR ? -ETIMEDOUT : r;
+}
+
 /* Which plane of the host's is behind the offset, as it is now. */
-static int find_plane(struct session *session, uint32_t offset, struct media_plane_id *out)
+static int find_plane(struct session *session, uint32_t offset, struct media_plane_id *out,
+		      int64_t *since_ns)
 {
 	const struct offset_plane *plane = offset_find(session->media->offsets, offset);
 	struct v4l2_plane planes[VIDEO_MAX_PLANES] = {};
@@ -259,7 +240,7 @@ static int find_plane(struct session *session, uint32_t offset, struct media_pla
 		buffer.m.planes = planes;
 		buffer.length = VIDEO_MAX_PLANES;
 	}
-	r = media_host_ioctl(session, VIDIOC_QUERYBUF, &buffer);
+	r = query(session, &buffer, since_ns);
 	if (r != 0)
 		return r;
 	*out = (struct media_plane_id) {
@@ -279,15 +260,15 @@ static int find_plane(struct session *session, uint32_t offset, struct media_pla
 }
 
 static int map_plane(struct session *session, const struct media_plane_id *plane, bool writable,
-		     uint64_t *at)
+		     uint64_t *at, int64_t *since_ns)
 {
 	struct media_window *window = session->media->window;
-	int64_t since = 0;
 	int r;
 
+	media_guard(session->media);
 	do
 		r = media_window_map(window, session->file->file, plane, writable, at);
-	while (r == -EINTR && !media_too_late(&since));
+	while (r == -EINTR && !media_too_late(since_ns));
 	return r == -EINTR ? -ETIMEDOUT : r;
 }
 
@@ -297,15 +278,20 @@ int session_map(struct media *media, const struct virtio_media_cmd_mmap *cmd,
 	struct session *session = session_find(media, cmd->session_id);
 	const bool writable = cmd->flags & VIRTIO_MEDIA_MMAP_FLAG_RW;
 	struct media_plane_id plane = {};
+	int64_t since = 0;
 	int r;
 
 	if (!session)
 		return -EINVAL;
 	if (session->error)
 		return session->error;
-	r = find_plane(session, cmd->offset, &plane);
+	/* The lock that a call hangs with may be one that mmap takes as well, and cannot be got out
+	 * of there. */
+	if (media->worker && worker_strays(media->worker) > 0)
+		return -EIO;
+	r = find_plane(session, cmd->offset, &plane, &since);
 	if (r == 0)
-		r = map_plane(session, &plane, writable, &resp->driver_addr);
+		r = map_plane(session, &plane, writable, &resp->driver_addr, &since);
 	resp->len = plane.length;
 	switch (r) {
 	case 0:

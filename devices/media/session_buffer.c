@@ -13,6 +13,8 @@
 
 #include "devices/media/media_device.h"
 
+#define NO_FD UINT32_MAX /* -1 */
+
 static bool is_multiplanar(const struct v4l2_buffer *buffer)
 {
 	return V4L2_TYPE_IS_MULTIPLANAR(buffer->type);
@@ -152,27 +154,29 @@ const struct media_step session_step_querybuf = {querybuf_before, querybuf_after
 
 /* QBUF and PREPARE_BUF. */
 
-static int share_plane(struct media *media, struct media_queue *queue, struct media_buffer *buffer,
-		       struct media_call *call, unsigned int i)
+static int share_plane(struct session *session, struct media_queue *queue,
+		       struct media_buffer *buffer, struct media_call *call, unsigned int i)
 {
 	const bool dmabuf = queue->host_memory == V4L2_MEMORY_DMABUF;
 	struct payload *payload = &call->payload;
 	const struct payload_sg *sg = &payload->sg[i];
 	int r = 0;
 
-	set_m(payload, i, 0);
+	/* 0 is a descriptor. */
+	set_m(payload, i, dmabuf ? NO_FD : 0);
 	if (sg->len == 0)
 		return 0;
 	/* What the host has got by PREPARE_BUF it keeps; V4L2 does not look at m again then. */
 	if (!buffer->prepared) {
 		if (!buffer->pages[i])
-			r = pages_new(&buffer->pages[i], media->dev.gmem, dmabuf);
+			r = pages_new(&buffer->pages[i], session->media->dev.gmem, dmabuf);
 		if (r == 0)
 			r = pages_set(buffer->pages[i], sg);
 		buffer->pages_len[i] = r == 0 ? sg->len : 0;
 	}
 	if (r < 0 || !buffer->pages[i])
 		return r;
+	session_file_share(session->file);
 	if (media_queue_direction(queue->type) == POLLOUT) {
 		const uint32_t used = used_of(payload, i);
 
@@ -201,7 +205,7 @@ static int share(struct session *session, struct media_queue *queue, struct medi
 		return 0;
 	}
 	for (unsigned int i = 0; i < planes_of(&call->payload) && r == 0; i++)
-		r = share_plane(session->media, queue, buffer, call, i);
+		r = share_plane(session, queue, buffer, call, i);
 	arg->memory = queue->host_memory;
 	return r;
 }
@@ -220,8 +224,8 @@ static int give(struct session *session, struct media_call *call, struct media_b
 		r = media_queue_add(queue, arg->index, buffer);
 	if (r < 0)
 		return r;
-	/* At the worker: it may be done before this thread knows that it was queued. */
-	if (queue && call->at_worker)
+	/* At the worker it may be done before this thread knows that it was queued. */
+	if (queue)
 		queue->held = true;
 	for (unsigned int i = 0; i < planes_of(payload); i++)
 		call->m[i] = get_m(payload, i);
@@ -289,11 +293,15 @@ static int answer(struct session *session, struct media_call *call, struct media
 
 static int qbuf_before(struct session *session, struct media_call *call)
 {
+	const struct v4l2_buffer *arg = &call->payload.arg.buffer;
+	const struct media_queue *queue = media_queue_find(session, arg->type);
 	struct media_buffer *buffer;
 
 	/* V4L2's answer of a queue that knows no requests. */
-	if (call->payload.arg.buffer.flags & V4L2_BUF_FLAG_REQUEST_FD)
+	if (arg->flags & V4L2_BUF_FLAG_REQUEST_FD)
 		return -EBADR;
+	/* The hardware starts with the last buffer that it needs, if that comes behind STREAMON. */
+	call->slow = queue && queue->streaming && queue->starting;
 	return give(session, call, &buffer);
 }
 
@@ -309,7 +317,7 @@ static int qbuf_after(struct session *session, struct media_call *call, int resu
 		buffer->queued = true;
 		buffer->prepared = false;
 	}
-	dequeue_retry(session, queue);
+	dequeue_retry(session);
 	return answer(session, call, queue, buffer);
 }
 

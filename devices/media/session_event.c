@@ -53,23 +53,25 @@ static void post(struct session *session, const struct v4l2_event *event)
 	};
 
 	event_time_event(media, &out.event);
-	if (!backlog_put_event(&session->backlog, &out))
+	if (!backlog_put_event(&session->backlog, &out)) {
+		media->lost_n++;
 		log_limited(&media->lost_events, LOG_LEVEL_WARNING,
-			    "%s: an event is lost: the guest's driver has taken none for long",
-			    media->dev.name);
+			    "%s: the guest's driver has taken no events for long: %llu are lost so "
+			    "far",
+			    media->dev.name, (unsigned long long)media->lost_n);
+	}
 	event_post(session);
 }
 
 int session_take_events(struct session *session)
 {
-	struct media_file *file = session->file->file;
 	int n = 0;
 	int r;
 
 	while (n < EVENTS_PER_TURN) {
 		struct v4l2_event event = {};
 
-		r = file->backend->ops->ioctl(file, VIDIOC_DQEVENT, &event);
+		r = media_host_ioctl(session, VIDIOC_DQEVENT, &event);
 		if (r < 0)
 			return n > 0 && r != -ENODEV ? n : r;
 		post(session, &event);
@@ -87,10 +89,12 @@ static int subscribe_after(struct session *session, struct media_call *call, int
 	if (result != 0)
 		return result;
 	add(session, arg->type, arg->id);
-	dequeue_retry(session, NULL);
+	dequeue_retry(session);
 	/* In V4L2 it is there when the call returns: so the driver gets it before the answer. */
 	if (arg->flags & V4L2_EVENT_SUB_FL_SEND_INITIAL) {
-		(void)session_take_events(session);
+		/* Of the guard's making, perhaps. If it is again, POLLPRI will tell. */
+		if (session_take_events(session) == -EINTR)
+			(void)session_take_events(session);
 		event_flush(session->media);
 	}
 	return 0;

@@ -10,7 +10,7 @@
 
 #include "devices/media/media_device.h"
 
-struct media_host *media_host_new(struct media_backend *backend)
+struct media_host *media_host_new(struct media_backend *backend, unsigned int files_max)
 {
 	struct media_host *host = calloc(1, sizeof(*host));
 
@@ -18,7 +18,7 @@ struct media_host *media_host_new(struct media_backend *backend)
 		return NULL;
 	atomic_init(&host->refs, 1);
 	host->backend = backend;
-	sem_init(&host->closed, 0, 0);
+	host->files_max = files_max;
 	return host;
 }
 
@@ -33,8 +33,17 @@ void media_host_put(struct media_host *host)
 	if (!host || atomic_fetch_sub(&host->refs, 1) > 1)
 		return;
 	host->backend->ops->free(host->backend);
-	sem_destroy(&host->closed);
 	free(host);
+}
+
+bool media_host_full(const struct media_host *host)
+{
+	return atomic_load(&host->files_n) >= host->files_max;
+}
+
+bool media_host_shares(const struct media_host *host)
+{
+	return atomic_load(&host->sharing_n) > 0;
 }
 
 struct session_file *session_file_new(struct media_host *host, struct media_file *file)
@@ -46,6 +55,7 @@ struct session_file *session_file_new(struct media_host *host, struct media_file
 	atomic_init(&out->refs, 1);
 	out->host = media_host_get(host);
 	out->file = file;
+	atomic_fetch_add(&host->files_n, 1);
 	return out;
 }
 
@@ -53,6 +63,14 @@ struct session_file *session_file_get(struct session_file *file)
 {
 	atomic_fetch_add(&file->refs, 1);
 	return file;
+}
+
+void session_file_share(struct session_file *file)
+{
+	if (file->shares)
+		return;
+	file->shares = true;
+	atomic_fetch_add(&file->host->sharing_n, 1);
 }
 
 void session_file_put(struct session_file *file)
@@ -63,6 +81,9 @@ void session_file_put(struct session_file *file)
 	/* Only now has the host given back the pages that queued buffers had. */
 	for (unsigned int i = 0; i < MEDIA_QUEUES; i++)
 		media_queue_free(file->queues[i]);
+	if (file->shares)
+		atomic_fetch_sub(&file->host->sharing_n, 1);
+	atomic_fetch_sub(&file->host->files_n, 1);
 	media_host_put(file->host);
 	free(file);
 }

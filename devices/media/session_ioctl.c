@@ -151,11 +151,6 @@ static void start(struct session *session, struct vq_request *request,
 	}
 	call->work = work_ioctl;
 	call->file = session->file;
-	if (call->at_worker) {
-		session_file_get(call->file);
-		session->held = true;
-		dequeue_update(session);
-	}
 	media_call_start(call);
 }
 

@@ -13,14 +13,15 @@
 #include "devices/media/media_device.h"
 
 /*
- * Before the host is asked for @count buffers in place of @freed ones. @memory: of the payload;
- * what the host knows the queue as is put there.
+ * Before the host is asked for @count buffers in place of @freed ones: for as many as there may be
+ * more. @memory: of the payload; what the host knows the queue as is put there.
  */
 static int ask_for(struct session *session, struct media_call *call,
-		   const struct media_queue *queue, uint32_t *memory, uint32_t count,
+		   const struct media_queue *queue, uint32_t *memory, uint32_t *count,
 		   uint32_t freed)
 {
 	struct media *media = session->media;
+	const unsigned int taken = media->buffers_n - freed;
 
 	if (*memory == V4L2_MEMORY_USERPTR) {
 		if (!media->shared_pages)
@@ -32,8 +33,10 @@ static int ask_for(struct session *session, struct media_call *call,
 	} else if (*memory != V4L2_MEMORY_MMAP) {
 		return -EINVAL; /* VIRTIO_OBJECT is not offered */
 	}
-	if ((uint64_t)media->buffers_n - freed + count > media->buffers_max)
+	/* A host gives what it has, too; more than asked for if its hardware needs that. */
+	if (*count > 0 && taken >= media->buffers_max)
 		return -ENOMEM;
+	*count = *count > 0 ? MIN(*count, media->buffers_max - taken) : 0;
 	return 0;
 }
 
@@ -76,7 +79,7 @@ static int reqbufs_before(struct session *session, struct media_call *call)
 	r = media_queue_make(session, arg->type, &queue);
 	if (r < 0)
 		return r;
-	r = ask_for(session, call, queue, &arg->memory, arg->count, queue ? queue->charged : 0);
+	r = ask_for(session, call, queue, &arg->memory, &arg->count, queue ? queue->charged : 0);
 	if (r == 0 && queue)
 		queue->held = true;
 	return r;
@@ -118,7 +121,7 @@ static int create_before(struct session *session, struct media_call *call)
 	r = media_queue_make(session, arg->format.type, &queue);
 	if (r < 0)
 		return r;
-	return ask_for(session, call, queue, &arg->memory, arg->count, 0);
+	return ask_for(session, call, queue, &arg->memory, &arg->count, 0);
 }
 
 static int create_after(struct session *session, struct media_call *call, int result)
@@ -178,9 +181,13 @@ static int streamon_after(struct session *session, struct media_call *call, int 
 
 	if (result != 0 || !queue)
 		return result;
+	/* A second STREAMON does nothing. */
+	if (!queue->streaming)
+		queue->starting = true;
 	queue->streaming = true;
+	queue->errors = 0;
 	go_on(session);
-	dequeue_retry(session, queue);
+	dequeue_retry(session);
 	return 0;
 }
 

@@ -20,9 +20,13 @@
 
 #include "arch.h"
 #include "devices/media/shm.h"
+#include "devices/media/vma_budget.h"
 #include "log.h"
 
 #define HUGEPAGE (2 * MIB)
+
+/* What one of ours costs the process: itself, and the scratch that it cuts in two. */
+#define MAPPING_VMAS 2
 
 enum { HALF_WRITABLE, HALF_READONLY, HALVES };
 
@@ -31,7 +35,8 @@ struct media_window {
 	uint64_t half;
 	pthread_mutex_t lock; /* the device's thread maps, a vCPU's repairs */
 	struct shm *shm[HALVES];
-	char name[64]; /* of the backend, for messages */
+	bool populates; /* this kernel has MADV_POPULATE_READ and _WRITE: Linux 5.14 */
+	char name[64];	/* of the backend, for messages */
 	struct log_limit lost;
 };
 
@@ -55,6 +60,22 @@ static int put_scratch(uint8_t *at, uint64_t len, unsigned int which)
 	(void)madvise(at, len, MADV_NOHUGEPAGE);
 	(void)madvise(at, len, MADV_DONTDUMP);
 	return 0;
+}
+
+/*
+ * Scratch takes the place of @range and of what scratch there is on both sides of it. In one piece:
+ * two neighbours that the guest has written to at different times would stay two mappings for
+ * Linux, and cost us one that nobody has paid for. With the lock held.
+ */
+static int put_scratch_around(struct media_window *window, unsigned int which,
+			      const struct shm_range *range)
+{
+	struct shm_range *ranges;
+	const size_t n = shm_ranges(window->shm[which], &ranges), i = (size_t)(range - ranges);
+	const uint64_t start = i > 0 ? ranges[i - 1].offset + ranges[i - 1].len : 0;
+	const uint64_t end = i + 1 < n ? ranges[i + 1].offset : window->half;
+
+	return put_scratch(half_host(window, which) + start, end - start, which);
 }
 
 /* Starts where a huge page may, as the region does in the guest. */
@@ -100,18 +121,28 @@ int media_window_new(struct media_window **out, uint64_t half, struct error *err
 		return error_set(err, -r, "cannot map twice %llu MiB of shared memory: %s",
 				 (unsigned long long)(half / MIB), strerror(-r));
 	}
+	/* Asked of a page that can be reached for certain. */
+	window->populates =
+		madvise(half_host(window, HALF_READONLY), ARCH_GUEST_PAGE, MADV_POPULATE_READ) == 0;
 	*out = window;
 	return 0;
 }
 
 void media_window_free(struct media_window *window)
 {
+	struct shm_range *ranges;
+	size_t n = 0;
+
 	if (!window)
 		return;
-	for (unsigned int i = 0; i < HALVES; i++)
+	for (unsigned int i = 0; i < HALVES; i++) {
+		if (window->shm[i])
+			n += shm_ranges(window->shm[i], &ranges);
 		shm_free(window->shm[i]);
+	}
 	if (window->host)
 		munmap(window->host, HALVES * window->half);
+	vma_budget_give(n * MAPPING_VMAS);
 	pthread_mutex_destroy(&window->lock);
 	free(window);
 }
@@ -165,25 +196,21 @@ static int move_in(struct media_window *window, unsigned int which, uint8_t *asi
 		return 0;
 	r = -errno;
 	/* Where the host is out of memory, what was there may be gone. */
-	(void)put_scratch(at, len, which);
+	(void)put_scratch_around(window, which, shm_find(shm, *offset));
 	shm_give(shm, *offset);
 	return r;
 }
 
-int media_window_map(struct media_window *window, struct media_file *file,
-		     const struct media_plane_id *plane, bool writable, uint64_t *offset)
+/* @len: whole pages of the host. */
+static int map(struct media_window *window, struct media_file *file,
+	       const struct media_plane_id *plane, uint64_t len, unsigned int which,
+	       uint64_t *offset)
 {
-	const unsigned int which = writable ? HALF_WRITABLE : HALF_READONLY;
-	const uint64_t len = ALIGN_UP((uint64_t)plane->length, ARCH_GUEST_PAGE);
 	uint8_t *aside = NULL;
 	int r;
 
-	if (len == 0)
-		return -EINVAL;
-	if (len > window->half)
-		return -ENOSPC;
 	/* Without the lock: it may take the driver long. */
-	r = map_aside(file, plane, len, writable, &aside);
+	r = map_aside(file, plane, len, which == HALF_WRITABLE, &aside);
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&window->lock);
@@ -198,6 +225,23 @@ int media_window_map(struct media_window *window, struct media_file *file,
 	return 0;
 }
 
+int media_window_map(struct media_window *window, struct media_file *file,
+		     const struct media_plane_id *plane, bool writable, uint64_t *offset)
+{
+	/* The guest's pages may be larger: what is in its last one beyond the buffer is scratch. */
+	const uint64_t len = ALIGN_UP((uint64_t)plane->length, (uint64_t)sysconf(_SC_PAGESIZE));
+	int r;
+
+	if (len == 0)
+		return -EINVAL;
+	if (len > window->half || !vma_budget_take(MAPPING_VMAS))
+		return -ENOSPC;
+	r = map(window, file, plane, len, writable ? HALF_WRITABLE : HALF_READONLY, offset);
+	if (r < 0)
+		vma_budget_give(MAPPING_VMAS);
+	return r;
+}
+
 /* With the lock held. */
 static int unmap(struct media_window *window, unsigned int which, uint64_t offset)
 {
@@ -206,10 +250,12 @@ static int unmap(struct media_window *window, unsigned int which, uint64_t offse
 
 	if (!range || range->offset != offset)
 		return -EINVAL;
-	r = put_scratch(half_host(window, which) + offset, range->len, which);
-	if (r == 0)
-		shm_give(window->shm[which], offset);
-	return r;
+	r = put_scratch_around(window, which, range);
+	if (r < 0)
+		return r;
+	shm_give(window->shm[which], offset);
+	vma_budget_give(MAPPING_VMAS);
+	return 0;
 }
 
 int media_window_unmap(struct media_window *window, uint64_t offset)
@@ -237,8 +283,10 @@ void media_window_reset(struct media_window *window)
 				  strerror(-r));
 			continue;
 		}
-		while ((n = shm_ranges(window->shm[i], &ranges)) > 0)
+		while ((n = shm_ranges(window->shm[i], &ranges)) > 0) {
 			shm_give(window->shm[i], ranges[n - 1].offset);
+			vma_budget_give(MAPPING_VMAS);
+		}
 	}
 	pthread_mutex_unlock(&window->lock);
 }
@@ -256,13 +304,15 @@ uint64_t media_window_mapped(struct media_window *window)
 
 /*
  * Whether KVM can get at these pages for certain: it takes a page as the kernel does for direct
- * I/O, and populating tries just that.
+ * I/O, and populating tries just that. A kernel that cannot tell is believed that it can: one
+ * answer for all mappings, good ones too, must not cost the guest its buffers.
  */
-static bool reachable(uint8_t *at, uint64_t len, unsigned int which)
+static bool reachable(const struct media_window *window, uint8_t *at, uint64_t len,
+		      unsigned int which)
 {
 	const int how = which == HALF_WRITABLE ? MADV_POPULATE_WRITE : MADV_POPULATE_READ;
 
-	if (madvise(at, len, how) == 0)
+	if (!window->populates || madvise(at, len, how) == 0)
 		return true;
 	return errno != EINVAL && errno != EFAULT && errno != EHWPOISON;
 }
@@ -272,22 +322,17 @@ static bool repair(struct media_window *window, unsigned int which, struct shm_r
 {
 	uint8_t *at = half_host(window, which) + range->offset;
 
-	if (range->mark || reachable(at, range->len, which))
+	if (range->mark || reachable(window, at, range->len, which))
 		return false;
 	if (put_scratch(at, range->len, which) < 0)
 		return false;
 	range->mark = true; /* scratch: nothing more to repair */
-	log_limited(&window->lost, LOG_LEVEL_WARNING,
-		    "%s: KVM of this host's kernel cannot give the guest the memory of a buffer, "
-		    "which the guest will find empty; Linux 6.13 and later can, unless the device "
-		    "is gone",
-		    window->name);
 	return true;
 }
 
 bool media_window_repair(struct media_window *window, uint64_t offset)
 {
-	bool repaired = false;
+	unsigned int repaired = 0;
 	struct shm_range *ranges;
 
 	pthread_mutex_lock(&window->lock);
@@ -300,10 +345,15 @@ bool media_window_repair(struct media_window *window, uint64_t offset)
 			if (offset != MEDIA_WINDOW_ANYWHERE &&
 			    (offset < start || offset - start >= ranges[j].len))
 				continue;
-			if (repair(window, i, &ranges[j]))
-				repaired = true;
+			repaired += repair(window, i, &ranges[j]);
 		}
 	}
+	if (repaired > 0)
+		log_limited(&window->lost, LOG_LEVEL_WARNING,
+			    "%s: KVM of this host's kernel cannot give the guest the memory of "
+			    "%u mapped buffer%s, which the guest will find empty; Linux 6.13 and "
+			    "later can, unless the device is gone",
+			    window->name, repaired, repaired == 1 ? "" : "s");
 	pthread_mutex_unlock(&window->lock);
-	return repaired;
+	return repaired > 0;
 }

@@ -7,8 +7,11 @@
  * process's addresses, as long as the region, which the machine gives to the guest as two memory
  * slots: the first half can be written to, the second half is read-only for the guest (a write
  * there has no effect). A mapping replaces pages of the range by those of a buffer; everywhere else
- * is scratch memory, so that no access of a guest's can fail, and never more of it than the region
- * is long. Device's thread, but for media_window_repair().
+ * is scratch memory, so that there is something at each address, and never more of it than the
+ * region is long. Device's thread, but for media_window_repair().
+ *
+ * One access of a guest's does fail: a guest's kernel (ring 0) that writes to the read-only half
+ * with an instruction that KVM cannot emulate ends its machine, as at any MMIO address.
  */
 #ifndef VMM_MEDIA_WINDOW_H
 #define VMM_MEDIA_WINDOW_H
@@ -34,19 +37,20 @@ void *media_window_host(const struct media_window *window);
 /* media_window_half - bytes of each half; the region is twice as long. */
 uint64_t media_window_half(const struct media_window *window);
 
-/* Mappings at a time: a process has 65530 by default, and one here may cost two of them. */
+/* Mappings at a time of one window, half of them in each half; all windows share vma_budget.h. */
 #define MEDIA_WINDOW_MAPPINGS_MAX 8192
 
 /*
  * media_window_map - map plane @plane of @file; each call gives a mapping of its own.
- * Return: 0 and *@offset into the region; -ENOSPC (no range is free, or there are
- * MEDIA_WINDOW_MAPPINGS_MAX); -EINVAL (no bytes); -errno of the backend. Then nothing is mapped.
+ * Return: 0 and *@offset into the region; -ENOSPC (no range is free, there are
+ * MEDIA_WINDOW_MAPPINGS_MAX, or the process has as many as it may); -EINVAL (no bytes); -errno of
+ * the backend. Then nothing is mapped.
  */
 int media_window_map(struct media_window *window, struct media_file *file,
 		     const struct media_plane_id *plane, bool writable, uint64_t *offset);
 
 /*
- * media_window_unmap - end the mapping that starts at @offset.
+ * media_window_unmap - end the mapping that starts at @offset. Scratch next to it is empty again.
  * Return: 0; -EINVAL if none does (in the middle of one, for the second time); -ENOMEM (the
  * host's): nothing happens.
  */
@@ -63,8 +67,9 @@ uint64_t media_window_mapped(struct media_window *window);
  * is mapped there: give it scratch memory instead, until it is unmapped. KVM cannot reach all that
  * this process can: before Linux 6.13 not the pages of some drivers (contiguous DMA memory), and
  * never those of a mapping whose driver has taken the memory away.
- * @offset: MEDIA_WINDOW_ANYWHERE if that is not known: all mappings are looked at.
- * Return: whether anything was found that cannot be reached. Any thread.
+ * @offset: MEDIA_WINDOW_ANYWHERE if that is not known: all mappings are looked at. Before
+ * Linux 5.14 nothing can be found. Return: whether anything was found that cannot be reached. Any
+ * thread.
  */
 bool media_window_repair(struct media_window *window, uint64_t offset);
 #define MEDIA_WINDOW_ANYWHERE UINT64_MAX

@@ -2,77 +2,17 @@
 /*
  * worker.c - jobs that may take long or never come back, and what is done about it. See worker.h.
  *
- * One lock guards what the threads share. Who runs jobs is a struct runner with a thread of its
- * own; once its job is abandoned it belongs to nobody but that thread. The timer is set anew only
- * when it has expired: while jobs come and go quickly it costs nothing, and an idle worker none at
- * all.
+ * Here: jobs, the threads that run them, and how their end gets to the device's thread. Limits are
+ * worker_time.c's.
  */
 #include "devices/media/worker.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
-#include "devices/media/worker_signal.h"
-#include "thread.h"
-
-#define NS_PER_MS UINT64_C(1000000)
-#define NS_PER_S  UINT64_C(1000000000)
-
-/* A signal that arrives just before the system call is lost: there are some more. */
-#define SIGNALS_PER_JOB 5
-
-enum job_state {
-	JOB_WAITING,
-	JOB_RUNNING,
-	JOB_RETURNED,  /* run() has come back; done() has not been called, or is being called */
-	JOB_ABANDONED, /* run() goes on; done() is being called */
-	JOB_LEFT,      /* run() goes on; whoever comes back from it releases the job */
-};
-
-struct job_list {
-	struct worker_job *first, *last;
-};
-
-/* struct runner - a thread and the job that it does. Guarded by the worker's lock. */
-struct runner {
-	struct thread thread;
-	struct worker *worker;
-	struct worker_job *job; /* NULL: it waits for one */
-	uint64_t due;		/* when something has to be done about the job */
-	uint64_t end;		/* when it is abandoned, once it is .interrupted */
-	bool interrupted;
-};
-
-struct worker {
-	struct loop *loop;
-	char name[16];
-	struct worker_limits limits;
-	struct loop_timer timer;
-	bool timing; /* the timer is set. Device's thread */
-	struct worker_guard guard;
-	pthread_mutex_t lock;  /* guards all below, and the runners */
-	pthread_cond_t work;   /* a job waits, or @ending */
-	pthread_cond_t quiet;  /* while @ending: the runner has come back from a job */
-	struct runner *runner; /* NULL: none has been needed, or its job is abandoned */
-	struct job_list waiting, returned;
-	struct loop_post post; /* handed over whenever @returned stops being empty */
-	atomic_uint strays;    /* written with the lock held */
-	bool ending;	       /* worker_free() has begun: the loop is out of reach */
-	bool ended;	       /* worker_free() is over: the last stray frees the worker */
-};
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
+#include "devices/media/worker_impl.h"
 
 static void append(struct job_list *list, struct worker_job *job)
 {
@@ -84,7 +24,7 @@ static void append(struct job_list *list, struct worker_job *job)
 	list->last = job;
 }
 
-static struct worker_job *take(struct job_list *list)
+struct worker_job *worker_take(struct job_list *list)
 {
 	struct worker_job *job = list->first;
 
@@ -105,36 +45,66 @@ static void destroy(struct worker *worker)
 }
 
 /* What is done, on the device's thread. */
-static void serve_returned(struct worker *worker)
+
+/* done() is over: release the job, or leave that to its thread. */
+static void leave(struct worker *worker, struct worker_job *job)
+{
+	bool returned;
+
+	pthread_mutex_lock(&worker->lock);
+	returned = job->state == JOB_RETURNED;
+	if (!returned)
+		job->state = JOB_LEFT;
+	pthread_mutex_unlock(&worker->lock);
+	if (returned)
+		job->release(job);
+}
+
+void worker_serve(struct worker *worker)
 {
 	struct worker_job *job;
 
 	for (;;) {
 		pthread_mutex_lock(&worker->lock);
-		job = take(&worker->returned);
+		job = worker_take(&worker->told);
 		pthread_mutex_unlock(&worker->lock);
 		if (!job)
 			return;
 		job->done(job, job->result);
-		job->release(job);
+		leave(worker, job);
 	}
 }
 
 static void on_post(struct loop_post *post)
 {
-	serve_returned(container_of(post, struct worker, post));
+	struct worker *worker = container_of(post, struct worker, post);
+	bool came_back;
+
+	pthread_mutex_lock(&worker->lock);
+	worker->posted = false;
+	came_back = worker->stray_is_back;
+	worker->stray_is_back = false;
+	pthread_mutex_unlock(&worker->lock);
+	worker_serve(worker);
+	if (came_back && worker->came_back)
+		worker->came_back(worker->owner);
 }
 
 /* With the lock held. */
-static void add_returned(struct worker *worker, struct worker_job *job, int result)
+static void post(struct worker *worker)
 {
-	const bool tell = !worker->returned.first && !worker->ending;
+	if (worker->posted || worker->ending)
+		return;
+	worker->posted = true;
+	loop_post(worker->loop, &worker->post, on_post);
+}
 
+void worker_tell(struct worker *worker, struct worker_job *job, int result)
+{
 	job->state = JOB_RETURNED;
 	job->result = result;
-	append(&worker->returned, job);
-	if (tell)
-		loop_post(worker->loop, &worker->post, on_post);
+	append(&worker->told, job);
+	post(worker);
 }
 
 /* The runner's thread. */
@@ -144,7 +114,7 @@ static struct worker_job *wait_for_job(struct worker *worker)
 {
 	while (!worker->waiting.first && !worker->ending)
 		pthread_cond_wait(&worker->work, &worker->lock);
-	return take(&worker->waiting);
+	return worker_take(&worker->waiting);
 }
 
 /* With the lock held, but not while the job runs. Return: its result. */
@@ -155,13 +125,18 @@ static int run_job(struct runner *runner, struct worker_job *job)
 
 	job->state = JOB_RUNNING;
 	runner->job = job;
-	runner->due = now_ns() + worker->limits.limit_ms * NS_PER_MS;
+	runner->due = worker_now() + worker->limits.limit_ms * WORKER_NS_PER_MS;
 	runner->interrupted = false;
 	do {
 		pthread_mutex_unlock(&worker->lock);
 		result = job->run(job);
 		pthread_mutex_lock(&worker->lock);
 	} while (result == -EINTR && !runner->interrupted);
+	if (job->finished) {
+		pthread_mutex_unlock(&worker->lock);
+		job->finished(job);
+		pthread_mutex_lock(&worker->lock);
+	}
 	return result == -EINTR ? -ETIMEDOUT : result;
 }
 
@@ -169,15 +144,21 @@ static int run_job(struct runner *runner, struct worker_job *job)
 static void end_as_stray(struct runner *runner, struct worker_job *job)
 {
 	struct worker *worker = runner->worker;
-	const bool ours = job->state == JOB_LEFT;
 	bool last;
 
-	job->state = JOB_RETURNED;
+	if (job->state == JOB_LEFT) {
+		pthread_mutex_unlock(&worker->lock);
+		job->release(job);
+		pthread_mutex_lock(&worker->lock);
+	} else {
+		job->state = JOB_RETURNED;
+	}
 	atomic_fetch_sub(&worker->strays, 1);
 	last = worker->ended && atomic_load(&worker->strays) == 0;
+	worker->stray_is_back = true;
+	post(worker);
+	pthread_cond_signal(&worker->quiet);
 	pthread_mutex_unlock(&worker->lock);
-	if (ours)
-		job->release(job);
 	free(runner);
 	if (last)
 		destroy(worker);
@@ -199,15 +180,13 @@ static void run(void *arg)
 			return;
 		}
 		runner->job = NULL;
-		add_returned(worker, job, result);
-		if (worker->ending)
-			pthread_cond_signal(&worker->quiet);
+		worker_tell(worker, job, result);
+		pthread_cond_signal(&worker->quiet);
 	}
 	pthread_mutex_unlock(&worker->lock);
 }
 
-/* With the lock held. Return: 0, or -errno. */
-static int start_runner(struct worker *worker)
+int worker_start(struct worker *worker)
 {
 	struct runner *runner = calloc(1, sizeof(*runner));
 	int r;
@@ -222,95 +201,6 @@ static int start_runner(struct worker *worker)
 	}
 	worker->runner = runner;
 	return 0;
-}
-
-/* Time. */
-
-/* With the lock held: a runner for the jobs that wait behind an abandoned one, or their end. */
-static void go_on(struct worker *worker)
-{
-	struct worker_job *job;
-	int r = -EIO;
-
-	if (worker->waiting.first && atomic_load(&worker->strays) < WORKER_STRAYS_MAX)
-		r = start_runner(worker);
-	while (r < 0 && (job = take(&worker->waiting)))
-		add_returned(worker, job, r);
-}
-
-/*
- * With the lock held: do what is due about the job that runs.
- * Return: the job, if it is abandoned by that; NULL.
- */
-static struct worker_job *check(struct worker *worker)
-{
-	struct runner *runner = worker->runner;
-	const uint64_t now = now_ns();
-	uint64_t grace;
-
-	if (!runner || !runner->job || now < runner->due)
-		return NULL;
-	grace = (worker->limits.abandon_ms - worker->limits.limit_ms) * NS_PER_MS;
-	/* Counted from the first signal, which comes late if this thread has stood still. */
-	if (!runner->interrupted)
-		runner->end = now + grace;
-	runner->interrupted = true;
-	if (now < runner->end) {
-		runner->due = MIN(now + grace / SIGNALS_PER_JOB + 1, runner->end);
-		worker_signal_send(runner->thread.id);
-		return NULL;
-	}
-	/* Neither thread nor memory of it will be waited for. */
-	pthread_detach(runner->thread.id);
-	runner->job->state = JOB_ABANDONED;
-	atomic_fetch_add(&worker->strays, 1);
-	worker->runner = NULL;
-	go_on(worker);
-	return runner->job;
-}
-
-/* With the lock held. Return: ns until check() has something to do; 0: no job is there. */
-static uint64_t next_check(const struct worker *worker)
-{
-	const struct runner *runner = worker->runner;
-	const uint64_t now = now_ns();
-
-	if (runner && runner->job)
-		return runner->due > now ? runner->due - now : 1;
-	return worker->waiting.first ? worker->limits.limit_ms * NS_PER_MS : 0;
-}
-
-/* done() is over: release the job, or leave that to its thread. */
-static void leave(struct worker *worker, struct worker_job *job)
-{
-	bool returned;
-
-	pthread_mutex_lock(&worker->lock);
-	returned = job->state == JOB_RETURNED;
-	if (!returned)
-		job->state = JOB_LEFT;
-	pthread_mutex_unlock(&worker->lock);
-	if (returned)
-		job->release(job);
-}
-
-static void on_timer(struct loop_timer *timer)
-{
-	struct worker *worker = container_of(timer, struct worker, timer);
-	struct worker_job *abandoned;
-	uint64_t next;
-
-	pthread_mutex_lock(&worker->lock);
-	abandoned = check(worker);
-	next = next_check(worker);
-	pthread_mutex_unlock(&worker->lock);
-	worker->timing = next > 0;
-	if (next > 0)
-		(void)loop_timer_set(worker->loop, timer, next, 0, on_timer); /* it has its fd */
-	if (abandoned) {
-		abandoned->done(abandoned, -ETIMEDOUT);
-		leave(worker, abandoned);
-	}
 }
 
 /* The contract. */
@@ -339,14 +229,19 @@ int worker_new(struct worker **out, struct loop *loop, const char *name)
 	r = worker_signal_prepare();
 	/* So that it has its descriptor for good: a limit cannot fail later. */
 	if (r == 0)
-		r = loop_timer_set(loop, &worker->timer, WORKER_LIMIT_MS * NS_PER_MS, 0, on_timer);
+		r = worker_watch(worker, WORKER_LIMIT_MS * WORKER_NS_PER_MS);
 	if (r < 0) {
 		destroy(worker);
 		return r;
 	}
-	worker->timing = true;
 	*out = worker;
 	return 0;
+}
+
+void worker_set_came_back(struct worker *worker, void (*fn)(void *owner), void *owner)
+{
+	worker->came_back = fn;
+	worker->owner = owner;
 }
 
 void worker_set_limits(struct worker *worker, const struct worker_limits *limits)
@@ -366,7 +261,7 @@ int worker_submit(struct worker *worker, struct worker_job *job)
 	if (atomic_load(&worker->strays) >= WORKER_STRAYS_MAX)
 		r = -EIO;
 	else if (!worker->runner)
-		r = start_runner(worker);
+		r = worker_start(worker);
 	if (r == 0) {
 		job->worker = worker;
 		job->state = JOB_WAITING;
@@ -374,11 +269,8 @@ int worker_submit(struct worker *worker, struct worker_job *job)
 		pthread_cond_signal(&worker->work);
 	}
 	pthread_mutex_unlock(&worker->lock);
-	if (r == 0 && !worker->timing) {
-		worker->timing = true;
-		(void)loop_timer_set(worker->loop, &worker->timer,
-				     worker->limits.limit_ms * NS_PER_MS, 0, on_timer);
-	}
+	if (r == 0 && !worker->timing)
+		(void)worker_watch(worker, worker->limits.limit_ms * WORKER_NS_PER_MS);
 	return r;
 }
 
@@ -389,32 +281,12 @@ unsigned int worker_strays(const struct worker *worker)
 
 int worker_guard_begin(struct worker *worker)
 {
-	return worker_guard_enter(&worker->guard, worker->limits.guard_ms * NS_PER_MS);
+	return worker_guard_enter(&worker->guard, worker->limits.guard_ms * WORKER_NS_PER_MS);
 }
 
 void worker_guard_end(struct worker *worker)
 {
 	worker_guard_leave(&worker->guard);
-}
-
-/* With the lock held: until nothing waits or runs. */
-static void finish(struct worker *worker)
-{
-	uint64_t next;
-
-	while ((next = next_check(worker)) > 0) {
-		const uint64_t until = now_ns() + next;
-		const struct timespec when = {
-			.tv_sec = (time_t)(until / NS_PER_S),
-			.tv_nsec = (long)(until % NS_PER_S),
-		};
-		struct worker_job *job;
-
-		pthread_cond_timedwait(&worker->quiet, &worker->lock, &when);
-		job = check(worker);
-		if (job)
-			job->state = JOB_LEFT;
-	}
 }
 
 void worker_free(struct worker *worker)
@@ -429,13 +301,13 @@ void worker_free(struct worker *worker)
 	pthread_mutex_lock(&worker->lock);
 	worker->ending = true;
 	pthread_cond_signal(&worker->work);
-	finish(worker);
+	worker_drain(worker);
 	pthread_mutex_unlock(&worker->lock);
 	if (worker->runner)
 		pthread_join(worker->runner->thread.id, NULL);
 	free(worker->runner);
-	while ((job = take(&worker->returned)))
-		job->release(job);
+	while ((job = worker_take(&worker->told)))
+		leave(worker, job);
 	pthread_mutex_lock(&worker->lock);
 	worker->ended = true;
 	last = atomic_load(&worker->strays) == 0;

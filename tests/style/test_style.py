@@ -18,6 +18,7 @@ RESERVED = {
     "linux/kvm.h": r"vmm/(vm|vcpu|kvm_host)\.c|arch/.*|tests/kvm/.*",
     "liburing.h": r"vmm/loop_uring(_io|_setup)?\.c|vmm/loop_uring\.h",
     "linux/videodev2.h": r"devices/media/.*|include/virtio_media\.h|tests/.*",
+    "libv4lconvert.h": r"devices/media/convert_formats\.c",
     "jansson.h": r"vmm/config.*\.c|tests/.*",
     "termios.h": r"vmm/(terminal|chardev_open)\.c|tests/.*",
 }

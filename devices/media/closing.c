@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * closing.c - files of sessions that are over, on their way to be closed. See media_device.h.
+ *
+ * To close a file may take long, so the worker does it. While that takes no jobs, because too many
+ * calls hang, files wait here: to close them on the device's thread would hang as well.
+ */
+#include <errno.h>
+
+#include "devices/media/media_device.h"
+
+static int work_close(struct media_call *call)
+{
+	session_file_put(call->file);
+	call->file = NULL;
+	return 0;
+}
+
+static void finish_close(struct media_call *call, int result);
+
+static struct media_call *new_close(struct media *media, struct session_file *file)
+{
+	struct media_call *call = media_call_new(media, true, finish_close);
+
+	if (!call)
+		return NULL;
+	call->work = work_close;
+	call->file = file;
+	return call;
+}
+
+/* The worker has not even begun: too many calls hang. The file stays open until one comes back. */
+static void close_later(struct media_call *call)
+{
+	struct media *media = call->media;
+	struct media_call *again = new_close(media, call->file);
+
+	/* Not to be closed on this thread, even if it cannot be kept. */
+	call->file = NULL;
+	if (!again)
+		return;
+	if (media->closing_last)
+		media->closing_last->next = again;
+	else
+		media->closing = again;
+	media->closing_last = again;
+}
+
+static void finish_close(struct media_call *call, int result)
+{
+	if (call->request)
+		media_answer(call->request, NULL, 0);
+	if (result < 0 && result != -ETIMEDOUT)
+		close_later(call);
+}
+
+static struct media_call *take(struct media *media)
+{
+	struct media_call *call = media->closing;
+
+	media->closing = call->next;
+	if (!media->closing)
+		media->closing_last = NULL;
+	return call;
+}
+
+void media_closing_start(struct media *media)
+{
+	while (media->closing && worker_submit(media->worker, &media->closing->job) == 0)
+		take(media);
+}
+
+void media_close_file(struct media *media, struct session_file *file, struct vq_request *request)
+{
+	struct media_call *call = media->worker ? new_close(media, file) : NULL;
+
+	if (call) {
+		call->request = request;
+		media_call_start(call);
+		return;
+	}
+	session_file_put(file);
+	if (request)
+		media_answer(request, NULL, 0);
+}
+
+void media_closing_end(struct media *media)
+{
+	/* To close these would hang as well: they end with the process. */
+	while (media->closing) {
+		struct media_call *call = take(media);
+
+		call->file = NULL;
+		media_call_free(call);
+	}
+}
