@@ -123,6 +123,9 @@ uint64_t place_check(const struct place *place, const struct stream *stream,
 		assert_int_equal(record.bytesused, buffer->bytesused);
 		assert_int_equal(record.flags, buffer->flags);
 	}
-	assert_true(record.sum == sum);
+	if (record.sum != sum)
+		fail_msg("buffer %u of type %u, frame %u: %llx is not the host's %llx",
+			 buffer->index, stream->type, buffer->sequence, (unsigned long long)sum,
+			 (unsigned long long)record.sum);
 	return sum;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * step_unplug.c - the host's driver is taken off its device in mid-stream, as if a camera had been
- * pulled. Another node goes on. See steps.h.
+ * pulled. Another device goes on. See steps.h.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,12 +13,17 @@
 
 #include "steps.h"
 
-#define FRAMES_BEFORE 5
-#define FRAMES_AFTER  20
+#define FRAMES 5
 
 struct streaming {
 	struct place place;
 	struct stream stream;
+};
+
+/* The other one is a memory-to-memory device, which gives what it gets. */
+struct other {
+	struct place place;
+	struct stream out, cap;
 };
 
 static void start(struct streaming *streaming, const struct options *options, const char *path)
@@ -29,17 +34,56 @@ static void start(struct streaming *streaming, const struct options *options, co
 	stream_on(&streaming->stream);
 }
 
-static void take_frames(struct streaming *streaming, unsigned int n)
+static void take_frames(struct streaming *streaming)
 {
 	struct node_event event;
 
-	for (unsigned int i = 0; i < n; i++) {
+	for (unsigned int i = 0; i < FRAMES; i++) {
 		node_next(streaming->place.node, &event);
 		assert_true(event.is_buffer);
 		assert_false(event.buffer.flags & V4L2_BUF_FLAG_ERROR);
 		place_check(&streaming->place, &streaming->stream, &event.buffer);
 		stream_put(&streaming->stream, event.buffer.index, NULL);
 	}
+}
+
+static void start_other(struct other *other, const struct options *options)
+{
+	struct options plain = *options;
+
+	plain.type = plain.rate = 0;
+	plain.input = -1;
+	place_open(&other->place, &plain, options->paths[1]);
+	stream_init(&other->out, other->place.node, V4L2_BUF_TYPE_VIDEO_OUTPUT, 1);
+	stream_init(&other->cap, other->place.node, V4L2_BUF_TYPE_VIDEO_CAPTURE, 1);
+	stream_on(&other->out);
+	stream_on(&other->cap);
+}
+
+/* @number: of the picture, not one that it had before. */
+static void use_other(struct other *other, uint32_t number)
+{
+	struct node_event event;
+
+	frame_make(&other->out.memory[0][0], number);
+	stream_put(&other->out, 0, NULL);
+	stream_put(&other->cap, 0, NULL);
+	for (unsigned int i = 0; i < 2; i++) {
+		node_next(other->place.node, &event);
+		assert_true(event.is_buffer);
+	}
+	assert_int_equal(other->out.memory[0][0].len, other->cap.memory[0][0].len);
+	assert_memory_equal(other->out.memory[0][0].bytes, other->cap.memory[0][0].bytes,
+			    other->out.memory[0][0].len);
+}
+
+static void end_other(struct other *other)
+{
+	stream_off(&other->out);
+	stream_off(&other->cap);
+	stream_deinit(&other->out);
+	stream_deinit(&other->cap);
+	place_close(&other->place);
 }
 
 /* "FILE=WORD": write it there. */
@@ -99,33 +143,38 @@ static void is_gone(struct streaming *streaming, const struct options *options)
 	assert_int_not_equal(media_driver_open(&streaming->place.device->md, &session), 0);
 }
 
+static void unmap_all(struct streaming *streaming)
+{
+	struct stream *stream = &streaming->stream;
+
+	for (unsigned int i = 0; i < stream->n; i++)
+		for (unsigned int plane = 0; plane < stream->planes_n; plane++)
+			stream->node->ops->unmap(stream->node, stream->memory[i][plane].bytes,
+						 stream->memory[i][plane].len);
+}
+
 void step_unplug(const struct options *options)
 {
-	struct streaming pulled, other;
+	struct streaming pulled;
+	struct other other;
 	uint64_t before;
 
 	assert_int_equal(options->paths_n, 2);
 	assert_false(options->plain);
 	start(&pulled, options, options->paths[0]);
-	start(&other, options, options->paths[1]);
-	take_frames(&pulled, FRAMES_BEFORE);
-	take_frames(&other, FRAMES_BEFORE);
+	start_other(&other, options);
+	take_frames(&pulled);
+	use_other(&other, 1);
 	unbind(options->unbind);
 	take_back(&pulled);
 	is_gone(&pulled, options);
-	before = look(&pulled.stream);
-	take_frames(&other, FRAMES_AFTER);
 	/* Nobody writes there any more, but it can be read. */
+	before = look(&pulled.stream);
+	use_other(&other, 2);
 	assert_true(look(&pulled.stream) == before);
-	for (unsigned int i = 0; i < pulled.stream.n; i++)
-		for (unsigned int plane = 0; plane < pulled.stream.planes_n; plane++)
-			pulled.place.node->ops->unmap(pulled.place.node,
-						      pulled.stream.memory[i][plane].bytes,
-						      pulled.stream.memory[i][plane].len);
+	unmap_all(&pulled);
 	place_close(&pulled.place);
-	take_frames(&other, FRAMES_AFTER);
-	stream_off(&other.stream);
-	stream_deinit(&other.stream);
-	place_close(&other.place);
-	print_message("unplugged, and the other went on\n");
+	use_other(&other, 3);
+	end_other(&other);
+	print_message("unplugged, and the other one went on\n");
 }

@@ -134,7 +134,7 @@ static void tap_close(struct media_file *media_file)
 
 /* Records. */
 
-/* The memory of a buffer, mapped here the first time. */
+/* The memory of a buffer, mapped here the first time. V4L2 maps output buffers for writing only. */
 static void learn(struct tap_file *file, const struct v4l2_buffer *from)
 {
 	struct v4l2_plane planes[VIDEO_MAX_PLANES] = {0};
@@ -144,6 +144,7 @@ static void learn(struct tap_file *file, const struct v4l2_buffer *from)
 		.memory = V4L2_MEMORY_MMAP,
 	};
 	const bool multi = V4L2_TYPE_IS_MULTIPLANAR(from->type);
+	const int prot = PROT_READ | (V4L2_TYPE_IS_OUTPUT(from->type) ? PROT_WRITE : 0);
 
 	if (from->index >= BUFFERS || from->type >= TYPES ||
 	    file->memory[from->type][from->index][0].at)
@@ -159,8 +160,7 @@ static void learn(struct tap_file *file, const struct v4l2_buffer *from)
 		const uint32_t offset = multi ? planes[i].m.mem_offset : buffer.m.offset;
 
 		memory->len = multi ? planes[i].length : buffer.length;
-		memory->at =
-			mmap(NULL, memory->len, PROT_READ, MAP_SHARED, file->fd, (off_t)offset);
+		memory->at = mmap(NULL, memory->len, prot, MAP_SHARED, file->fd, (off_t)offset);
 	}
 }
 

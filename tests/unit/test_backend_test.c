@@ -275,6 +275,54 @@ static void userptr_frames_go_where_the_application_says(void **state)
 	free(memory);
 }
 
+/* Tables and stamp are most of such a frame. */
+static void smallest_jpeg_frames_fit(void **state)
+{
+	const struct camera_options options = {
+		.width = CAMERA_SIDE_MIN,
+		.height = CAMERA_SIDE_MIN,
+		.frames = 1000,
+		.seconds = 1,
+		.formats = "MJPG",
+	};
+	uint32_t bars[TEST_PICTURE_BARS] = {0xffffff, 0, 0xff0000, 0xff00, 0xff, 0xffff00};
+	struct v4l2_ext_control control = {
+		.id = CAMERA_CID_BARS,
+		.size = sizeof(bars),
+		.p_u32 = bars,
+	};
+	struct v4l2_ext_controls colours = {.count = 1, .controls = &control};
+	static struct camera_rig small;
+	struct media_file *opened;
+	struct error err;
+
+	if (!jpeg_possible())
+		return;
+	small = (struct camera_rig) {.loop = kind_loop()};
+	assert_int_equal(backend_test_new(&small.backend, small.loop, &options, &err), 0);
+	assert_int_equal(small.backend->ops->open(small.backend, &opened), 0);
+	rig_adopt(&small.app, opened);
+	camera_rig_set(&small.app, V4L2_CID_JPEG_COMPRESSION_QUALITY, 100);
+	camera_rig_set(&small.app, V4L2_CID_SATURATION, 255);
+	assert_int_equal(rig_do(&small.app, VIDIOC_S_EXT_CTRLS, &colours), 0);
+	camera_rig_set(&small.app, V4L2_CID_SATURATION, 255);
+	for (int pattern = 0; pattern < TEST_PATTERNS; pattern++) {
+		struct v4l2_buffer buffer;
+
+		camera_rig_set(&small.app, V4L2_CID_TEST_PATTERN, pattern);
+		camera_rig_start(&small);
+		for (unsigned int i = 0; i < 32; i++) {
+			camera_rig_next(&small, &buffer); /* with no error */
+			assert_true(buffer.bytesused > 0);
+			camera_rig_give_back(&small, &buffer);
+		}
+		camera_rig_stop(&small);
+	}
+	small.backend->ops->close(opened);
+	small.backend->ops->free(small.backend);
+	loop_free(small.loop);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(int argc, char **argv)
@@ -288,6 +336,7 @@ int main(int argc, char **argv)
 		CASE(streaming_leaves_nothing_open),
 		CASE(nothing_comes_after_streamoff),
 		CASE(close_in_mid_stream_stops_the_sensor),
+		CASE(smallest_jpeg_frames_fit),
 		CASE(userptr_frames_go_where_the_application_says),
 	};
 

@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -155,6 +157,8 @@ static void buffers_belong_to_who_has_allocated_them(void **state)
 	assert_int_equal(rig_reqbufs(other, CAPTURE, MMAP, 0), -EBUSY);
 	assert_int_equal(create(other, MMAP, 1, RIG_LENGTH, &created), -EBUSY);
 	assert_int_equal(create(other, MMAP, 0, RIG_LENGTH, &created), 0);
+	assert_int_equal(rig_do(other, VIDIOC_REMOVE_BUFS, &removed), 0); /* none of them */
+	removed.count = 1;
 	assert_int_equal(rig_do(other, VIDIOC_REMOVE_BUFS, &removed), -EBUSY);
 	assert_int_equal(rig_do(other, VIDIOC_QBUF, &buffer), -EBUSY);
 	assert_int_equal(rig_do(other, VIDIOC_PREPARE_BUF, &buffer), -EBUSY);
@@ -215,7 +219,6 @@ static void create_bufs_refuses(void **state)
 	expect_buffers("x");
 }
 
-/* Buffers of one allocation that are gone count as long as any of it is there: they are memory. */
 static void memory_of_a_queue_is_bounded(void **state)
 {
 	struct v4l2_create_buffers created;
@@ -223,9 +226,10 @@ static void memory_of_a_queue_is_bounded(void **state)
 	assert_int_equal(create(file, MMAP, 20, BIG, &created), 0);
 	assert_int_equal(created.count, EMU_QUEUE_BYTES_MAX / BIG);
 	assert_int_equal(create_at(1, BIG), -ENOMEM);
-	assert_int_equal(remove_bufs(0, 15), 0);
+	assert_int_equal(remove_bufs(3, 2), 0);
+	assert_int_equal(create_at(2, BIG), 3);
 	assert_int_equal(create_at(1, BIG), -ENOMEM);
-	assert_int_equal(remove_bufs(15, 1), 0);
+	assert_int_equal(remove_bufs(0, 16), 0);
 	assert_int_equal(create_at(16, BIG), 0);
 	assert_int_equal(rig_reqbufs(file, CAPTURE, MMAP, 0), 0);
 	assert_int_equal(create_at(16, BIG), 0);
@@ -317,7 +321,6 @@ static size_t whole_pages(size_t len)
 	return ALIGN_UP(len, (size_t)sysconf(_SC_PAGESIZE));
 }
 
-/* Each to its own, and both mappings of one to the same. */
 static void map_shows_the_buffer(void **state)
 {
 	const size_t len = whole_pages(RIG_LENGTH);
@@ -361,6 +364,53 @@ static void map_outlives_buffer_and_file(void **state)
 	assert_int_equal(late[0], 0x44);
 	munmap(at, len);
 	munmap(late, len);
+}
+
+/* Bytes in the file of ours that is mapped at @at: what the mapping alone would keep. */
+static uint64_t bytes_behind(const void *at)
+{
+	unsigned long long start, end, inode, found = 0;
+	FILE *maps = fopen("/proc/self/maps", "re");
+	struct stat stat;
+	uint64_t bytes = 0;
+	char line[512];
+
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps))
+		if (sscanf(line, "%llx-%llx %*s %*x %*s %llu", &start, &end, &inode) == 3 &&
+		    (uintptr_t)at >= start && (uintptr_t)at < end)
+			found = inode;
+	fclose(maps);
+	assert_true(found > 0);
+	for (int fd = 0; fd < 1024 && bytes == 0; fd++)
+		if (fstat(fd, &stat) == 0 && stat.st_ino == found)
+			bytes = (uint64_t)stat.st_blocks * 512;
+	assert_true(bytes > 0);
+	return bytes;
+}
+
+static void mapping_keeps_its_own_buffer_only(void **state)
+{
+	const size_t len = whole_pages(RIG_LENGTH);
+	uint8_t *at[8];
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(at); i++) {
+		struct media_plane_id plane;
+
+		assert_int_equal(rig_reqbufs(file, CAPTURE, MMAP, EMU_BUFFERS_MAX), 0);
+		plane = plane_of(3 * i);
+		at[i] = reserve(len);
+		assert_int_equal(map(&plane, at[i], len, true), 0);
+		for (uint32_t j = 0; j < EMU_BUFFERS_MAX; j++) {
+			assert_int_equal(rig_qbuf(file, CAPTURE, MMAP, j), 0);
+			memset(emu_rig_queue(file, CAPTURE)->buffers[j]->data, (int)j, RIG_LENGTH);
+		}
+		assert_true(bytes_behind(at[i]) <= len);
+		assert_int_equal(rig_reqbufs(file, CAPTURE, MMAP, 0), 0);
+		assert_int_equal(at[i][RIG_LENGTH - 1], 3 * i);
+	}
+	for (uint32_t i = 0; i < ARRAY_SIZE(at); i++)
+		munmap(at[i], len);
 }
 
 /* The kernel, asked to write there, says whether it may. */
@@ -441,6 +491,7 @@ int main(void)
 		CASE(remove_bufs_removes_all_or_none),
 		CASE(map_shows_the_buffer),
 		CASE(map_outlives_buffer_and_file),
+		CASE(mapping_keeps_its_own_buffer_only),
 		CASE(map_is_writable_only_if_asked_for),
 		CASE(map_refuses_what_is_no_plane),
 	};

@@ -108,6 +108,7 @@ static const struct {
 	 UINT32_MAX,
 	 {160, 120, NV12, .bytesperline = 160, .sizeimage = 160 * 120 * 3 / 2}},
 	{"compressed", MJPEG, 33, 77, {33, 77, MJPEG, .sizeimage = 33 * 77 * 2}},
+	{"compressed and small", MJPEG, 16, 16, {16, 16, MJPEG, .sizeimage = 4096}},
 	{"large", MJPEG, 4096, 4096, {4096, 4096, MJPEG, .sizeimage = 4096 * 4096 * 2}},
 };
 

@@ -209,6 +209,23 @@ static void it_is_found_out_by_an_ioctl(void **state)
 	assert_true(fake_node_wakes(rig.node) - wakes < 3);
 }
 
+/* A decoder's queue where nothing is waited for: what is still queued there is not forgotten. */
+static void behind_the_last_buffer_the_others_come_back_too(void **state)
+{
+	const uint32_t session = media_rig_streaming(&rig, CAPTURE_MP, 4);
+	struct media_event event;
+
+	assert_int_equal(fake_node_complete(rig.node, 0, CAPTURE_MP, 1, V4L2_BUF_FLAG_LAST, 1), 0);
+	media_rig_frame(&rig, session, &event);
+	assert_false(event.dqbuf.buffer.flags & V4L2_BUF_FLAG_ERROR);
+	fake_node_unplug(rig.node);
+	expect_enodev(session);
+	for (uint32_t i = 1; i < 4; i++) {
+		assert_int_equal(media_rig_frame(&rig, session, &event), i);
+		assert_true(event.dqbuf.buffer.flags & V4L2_BUF_FLAG_ERROR);
+	}
+}
+
 static void who_waits_for_events_does_not_spin(void **state)
 {
 	struct v4l2_event_subscription sub = {.type = V4L2_EVENT_EOS};
@@ -263,6 +280,7 @@ int main(int argc, char **argv)
 		TEST(a_driver_without_event_buffers_is_told_later, begin),
 		TEST(streamoff_after_it_is_quiet, begin),
 		TEST(it_is_found_out_by_an_ioctl, begin),
+		TEST(behind_the_last_buffer_the_others_come_back_too, begin_codec),
 		TEST(who_waits_for_events_does_not_spin, begin),
 		TEST(it_may_happen_at_any_moment, begin),
 	};

@@ -11,10 +11,12 @@
 #include <cmocka.h>
 
 #include "devices/media/pages.h"
+#include "devices/media/vma_budget.h"
 #include "own_memory.h"
 
 #define PAGE UINT64_C(4096)
 #define MANY 20000
+#define FEW  4000
 
 static struct gmem *gmem;
 
@@ -65,6 +67,41 @@ static void many_mappings_become_copies_and_many_copies_are_refused(void **state
 			pages_free(pages[i]);
 	}
 	free(sg.entries);
+}
+
+/* Copies cost mappings too, and the process has other needs. */
+static void mappings_of_the_process_are_counted(void **state)
+{
+	struct payload_sg sgs[] = {many(FEW, PAGE), many(1, PAGE), many(2, 100)};
+	const size_t before = own_memory_mappings();
+	struct pages *pages[12000];
+	size_t n = 0, taken = 0;
+
+	/* Other things in which a budget of pieces would not be noticed. */
+	assert_true(vma_budget_take(10000));
+	for (; n < ARRAY_SIZE(pages); n++) {
+		struct payload_sg *sg = &sgs[n < 5 ? 0 : n < 10 ? 1 : 2];
+		int r;
+
+		assert_int_equal(pages_new(&pages[n], gmem, false), 0);
+		r = pages_set(pages[n], sg);
+		if (r < 0) {
+			assert_int_equal(r, -ENOMEM);
+			break;
+		}
+		if (n % 1000 == 0)
+			taken = own_memory_mappings() - before;
+		if (taken > VMA_BUDGET_MAX - 10000 + 10)
+			fail_msg("%zu mappings", taken);
+	}
+	assert_true(n > 10 && n < ARRAY_SIZE(pages));
+	for (size_t i = 0; i <= n; i++)
+		pages_free(pages[i]);
+	vma_budget_give(10000);
+	assert_true(vma_budget_take(VMA_BUDGET_MAX));
+	vma_budget_give(VMA_BUDGET_MAX);
+	for (size_t i = 0; i < ARRAY_SIZE(sgs); i++)
+		free(sgs[i].entries);
 }
 
 static void mapping_of_many_pieces_is_right(void **state)
@@ -132,6 +169,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 		TEST(many_mappings_become_copies_and_many_copies_are_refused),
+		TEST(mappings_of_the_process_are_counted),
 		TEST(mapping_of_many_pieces_is_right),
 		TEST(many_pieces_are_refused),
 		TEST(nothing_is_left_behind),

@@ -220,32 +220,6 @@ static void full_half_has_no_space(void **state)
 	assert_int_equal(map(f, 3, PLANE_MAX, true), 7 * PLANE_MAX);
 }
 
-/* A process has only so many mappings, and all of vmm lives on them. */
-static void number_of_mappings_is_bounded(void **state)
-{
-	struct fixture *f = *state;
-	struct media_window *window;
-	uint64_t offset, n[2] = {0, 0};
-	struct error err = {0};
-
-	assert_int_equal(media_window_new(&window, GIB, &err), 0);
-	for (unsigned int writable = 0; writable < 2; writable++)
-		while (n[writable] < MEDIA_WINDOW_MAPPINGS_MAX) {
-			const struct media_plane_id id = {.length = PAGE};
-			int r = media_window_map(window, &f->pb.file, &id, writable, &offset);
-
-			if (r < 0) {
-				assert_int_equal(r, -ENOSPC);
-				break;
-			}
-			n[writable]++;
-		}
-	assert_int_equal(n[0] + n[1], MEDIA_WINDOW_MAPPINGS_MAX);
-	media_window_reset(window);
-	assert_int_equal(media_window_mapped(window), 0);
-	media_window_free(window);
-}
-
 static void refused_mapping_leaves_scratch(void **state)
 {
 	static const struct {
@@ -474,7 +448,6 @@ int main(void)
 		TEST(only_starts_of_mappings_are_unmapped),
 		TEST(mapping_outlives_its_file),
 		TEST(full_half_has_no_space),
-		TEST(number_of_mappings_is_bounded),
 		TEST(refused_mapping_leaves_scratch),
 		TEST(reset_ends_all_mappings),
 		TEST(scratch_costs_one_half_at_most),
