@@ -9,10 +9,11 @@ Runs in the emulated host with instruction counting: a second is 10^9 executed i
 and guest together. The guest is Debian's cloud kernel 6.12 with 1 vCPU; fio reads a disk of its,
 an image in a tmpfs of the emulated host. What one operation costs is the difference between the
 times that fio takes for a long and for a short run, divided by that of their operations, so that
-no start counts. Each machine is booted once and has a disk for each of its ways to do file I/O.
+no start counts; before them comes a run that brings all programs into memory. Each machine is
+booted once and has a disk for each of its ways to do file I/O.
 
 Standard output has the figures, standard error how far it is. Some half a minute of wall time a
-disk, and three minutes more whenever a guest hangs (see counting.py).
+disk, and four minutes more whenever a guest hangs (see counting.py).
 """
 import argparse
 import json
@@ -37,12 +38,12 @@ FIO = ("fio --output-format=terse --terse-version=3 --direct=1 --gtod_reduce=1 -
        f"--size={DATA_MIB}M --io_size=100G")
 RUNTIME = 8  # field of fio's terse output: milliseconds for which the job read
 
-# name: options of fio, operations of the short and of the long run. The long ones take 0.15 s.
+# name: options of fio, operations of a short and of a long run. The long ones take 0.1 s.
 OPERATIONS = {
-    "4 KiB random, depth 1": ("--rw=randread --bs=4k --ioengine=psync", 250, 2250),
+    "4 KiB random, depth 1": ("--rw=randread --bs=4k --ioengine=psync", 250, 1250),
     "4 KiB random, depth 32": ("--rw=randread --bs=4k --ioengine=io_uring --iodepth=32",
-                               1000, 11000),
-    "1 MiB sequential": ("--rw=read --bs=1M --ioengine=psync", 32, 256),
+                               1000, 7000),
+    "1 MiB sequential": ("--rw=read --bs=1M --ioengine=psync", 32, 224),
 }
 
 # vmm's options, and what is added to the path of each disk.
@@ -120,22 +121,23 @@ def machines(vmms):
     return [Vmm(path, name) for path in vmms for name in VMM_MACHINES] + [Qemu()]
 
 
-def fio_ms(shell, disk, operation):
-    """How long the short and the long run take, one after the other."""
-    options, *counts = OPERATIONS[operation]
-    jobs = " ".join(f"--name=n{count} --stonewall --number_ios={count}" for count in counts)
+def measure(shell, disk, operation):
+    """
+    Instructions for one @operation on @disk, "vdb" for instance. Twice, as the pages of fio's
+    buffer, which one run leaves behind and the next one gets, come in order every other time, and
+    in reverse in between: few descriptors for a large read, then many.
+    """
+    options, few, many = OPERATIONS[operation]
+    runs = {"warm": few, "short0": few, "short1": few, "long0": many, "long1": many}
+    jobs = " ".join(f"--name={name} --stonewall --number_ios={count}"
+                    for name, count in runs.items())
     said = shell.run(f"{FIO} --filename=/dev/{disk} {options} {jobs}")
     rows = [line.split(";") for line in said.splitlines() if line.startswith("3;fio-")]
-    if [row[2] for row in rows] != [f"n{count}" for count in counts]:
+    if [row[2] for row in rows] != list(runs):
         sys.exit(f"fio said what is not understood here: {said}")
-    return [int(row[RUNTIME]) for row in rows]
-
-
-def measure(shell, disk, operation):
-    """Instructions for one @operation on @disk, "vdb" for instance."""
-    _, few, many = OPERATIONS[operation]
-    short, long = fio_ms(shell, disk, operation)
-    return (long - short) * 1_000_000 / (many - few)
+    _, *shorts, long0, long1 = (int(row[RUNTIME]) for row in rows)
+    return [(long - short) * 1_000_000 / (many - few)
+            for short, long in zip(shorts, (long0, long1))]
 
 
 def check_size(shell, disk):
@@ -159,6 +161,7 @@ def copy_files(files, count):
 def inside(plan):
     """On the emulated host: boot one machine and measure what is to be done."""
     files, todo = plan["files"], plan["todo"]
+    progress("the emulated host is up")
     copy_files(files, len(todo))
     progress("files are copied")
     with disk_guest.Shell(machines(plan["vmms"])[plan["machine"]].words(files, todo)) as shell:
@@ -168,11 +171,10 @@ def inside(plan):
             check_size(shell, disk)
             if number == 0:
                 progress("the guest is up")
-                fio_ms(shell, disk, operations[0])  # the program comes into its memory
             for operation in operations:
-                cost = measure(shell, disk, operation)
-                progress(f"{name}: {operation}: {cost:.0f}")
-                counting.found(name, operation, cost)
+                costs = measure(shell, disk, operation)
+                progress(f"{name}: {operation}: {costs[0]:.0f}, {costs[1]:.0f}")
+                counting.found(name, operation, sum(costs) / len(costs))
 
 
 def measure_machine(archive, plan, disks):

@@ -128,6 +128,7 @@ def inside(plan):
     """On the emulated host: the guest's files are in memory, so that no disk is measured."""
     if plan['no_thp']:
         THP_POLICY.write_text('never')
+    counting.progress('the emulated host is up')
     SCRATCH.mkdir(exist_ok=True)
     files = {name: shutil.copy(path, SCRATCH) for name, path in plan['files'].items()}
     words = programs(plan, files)

@@ -15,8 +15,8 @@ import tempfile
 
 import rig
 
-# Wall time. The longest step is a guest's boot: 10 s, on a busy machine 60.
-SILENCE = 150
+# Wall time. The longest steps are the boots of host and guest: 15 s each, on a busy machine 90.
+SILENCE = 200
 # Hosts in a row that find nothing.
 HANGS_MAX = 5
 

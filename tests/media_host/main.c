@@ -19,11 +19,12 @@
 
 static const char usage[] =
 	"usage: media_host STEP [OPTION...] NODE...\n"
-	"steps: capture, output, soak, transform, unplug, describe\n"
+	"steps: capture, output, soak, transform, measure, unplug, describe\n"
 	"  --plain              by system calls, not through the device\n"
 	"  --loop KIND          of the device's thread: uring, epoll\n"
 	"  --packed             rings are packed, with event index\n"
 	"  --tap                hold each frame against the host's own view of it\n"
+	"  --shm NUMBER         MiB of either half of region 0\n"
 	"  --type NUMBER        V4L2_BUF_TYPE_ of the queue\n"
 	"  --frames NUMBER, --buffers NUMBER, --rate HZ, --input NUMBER,\n"
 	"  --frequency NUMBER   of a radio, in its units\n"
@@ -40,6 +41,7 @@ static const struct {
 } steps[] = {
 	{"capture", step_capture},     {"output", step_output}, {"soak", step_soak},
 	{"transform", step_transform}, {"unplug", step_unplug}, {"describe", step_describe},
+	{"measure", step_measure},
 };
 
 static struct options options = {.frames = 10, .buffers = 4, .input = -1};
@@ -50,6 +52,7 @@ enum {
 	OPT_LOOP,
 	OPT_PACKED,
 	OPT_TAP,
+	OPT_SHM,
 	OPT_TYPE,
 	OPT_FRAMES,
 	OPT_BUFFERS,
@@ -72,6 +75,7 @@ static const struct option names[] = {
 	{"loop", required_argument, NULL, OPT_LOOP},
 	{"packed", no_argument, NULL, OPT_PACKED},
 	{"tap", no_argument, NULL, OPT_TAP},
+	{"shm", required_argument, NULL, OPT_SHM},
 	{"type", required_argument, NULL, OPT_TYPE},
 	{"frames", required_argument, NULL, OPT_FRAMES},
 	{"buffers", required_argument, NULL, OPT_BUFFERS},
@@ -126,6 +130,8 @@ static bool take_option(int option, char *text)
 		return options.device.tapped = true;
 	case OPT_MOVES:
 		return options.moves = true;
+	case OPT_SHM:
+		return (options.device.shm = number(text) * MIB) > 0;
 	case OPT_LOOP:
 		options.device.epoll = strcmp(text, "epoll") == 0;
 		return options.device.epoll || strcmp(text, "uring") == 0;

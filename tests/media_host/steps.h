@@ -62,6 +62,7 @@ void step_capture(const struct options *options);
 void step_output(const struct options *options);
 void step_soak(const struct options *options);
 void step_transform(const struct options *options);
+void step_measure(const struct options *options);
 void step_unplug(const struct options *options);
 void step_describe(const struct options *options);
 
