@@ -152,12 +152,12 @@ static uint32_t camera_events(struct convert_file *file, uint32_t events)
 	if (file->owns && file->wanted & POLLIN) {
 		told &= POLLPRI;
 		r = convert_take(file);
-		if (r == -EAGAIN)
-			told |= errors;
-		else if (r < 0)
-			told |= POLLIN | errors;
-		if (r < 0 && file->error)
+		if (file->error)
 			file->error_events = errors;
+		else if (r == -EAGAIN)
+			told |= errors;
+		else if (r == -EINTR)
+			told |= POLLIN; /* who calls DQBUF counts these */
 		told |= poll_buffers(file);
 	}
 	pthread_mutex_unlock(&backend->lock);

@@ -158,6 +158,38 @@ static void a_frame_may_be_on_its_way_at_the_end(void **state)
 	}
 }
 
+/* Frames by the thread that converts, events by the camera. */
+static void who_has_been_told_is_not_told_again(void **state)
+{
+	struct v4l2_event_subscription sub = {
+		.type = V4L2_EVENT_CTRL,
+		.id = V4L2_CID_BRIGHTNESS,
+		.flags = 0,
+	};
+	struct v4l2_buffer buffer;
+
+	begin("MJPG");
+	assert_int_equal(rig_do(&rig.app, VIDIOC_SUBSCRIBE_EVENT, &sub), 0);
+	camera_rig_format(&rig, V4L2_PIX_FMT_RGB24);
+	camera_rig_start(&rig);
+	rig_watch(&rig.app, POLLIN | POLLPRI);
+	while (rig.app.calls == 0) {
+		settle(rig.loop);
+		usleep(1000);
+	}
+	assert_int_equal(rig.app.events, POLLIN);
+	camera_rig_set(&rig.other, V4L2_CID_BRIGHTNESS, 3);
+	settle(rig.loop);
+	assert_int_equal(rig.app.calls, 1);
+	assert_int_equal(rig_dqbuf(&rig.app, CAPTURE, &buffer), 0);
+	rig_watch(&rig.app, POLLPRI);
+	settle(rig.loop);
+	assert_int_equal(rig.app.calls, 2);
+	assert_int_equal(rig.app.events, POLLPRI);
+	camera_rig_stop(&rig);
+	camera_rig_deinit(&rig);
+}
+
 static int never(struct media_backend *backend, struct media_file **out)
 {
 	fail_msg("opened");
@@ -213,6 +245,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(controls_and_rates_are_the_cameras),
 		cmocka_unit_test(frames_of_the_cameras_own_format_are_not_touched),
 		cmocka_unit_test(a_frame_may_be_on_its_way_at_the_end),
+		cmocka_unit_test(who_has_been_told_is_not_told_again),
 		cmocka_unit_test(what_is_no_camera_is_refused),
 	};
 

@@ -248,6 +248,57 @@ static void garbage_is_an_error(void **state)
 	end(&fixture);
 }
 
+/* A camera one of whose calls is interrupted. */
+struct interrupted {
+	struct media_backend backend;
+	struct media_file file;
+	struct media_file *below;
+	unsigned int calls, victim; /* from 1 on; 0: none */
+};
+
+static int interrupt(struct media_file *file, unsigned long cmd, void *arg)
+{
+	struct interrupted *camera = container_of(file, struct interrupted, file);
+
+	if (++camera->calls == camera->victim)
+		return -EINTR;
+	return camera->below->backend->ops->ioctl(camera->below, cmd, arg);
+}
+
+static void interruption_is_no_answer(void **state)
+{
+	static const struct media_backend_ops ops = {.ioctl = interrupt};
+	struct v4l2_format format = {.type = CAPTURE}, back;
+	struct interrupted camera = {.backend.ops = &ops, .victim = 1};
+	struct convert_formats *formats;
+	struct fixture fixture;
+	int r;
+
+	begin(&fixture, "YUYV:MJPG", 64);
+	camera.below = fixture.camera;
+	camera.file.backend = &camera.backend;
+	while ((r = convert_formats_new(&formats, &camera.file)) == -EINTR) {
+		assert_int_equal(camera.calls >= camera.victim, true);
+		camera.victim++;
+		camera.calls = 0;
+	}
+	assert_int_equal(r, 0);
+	assert_true(camera.victim > 20);
+	assert_int_equal(camera.calls, camera.victim - 1);
+	camera.victim = 0;
+	do {
+		format.fmt.pix.pixelformat = V4L2_PIX_FMT_YUV420;
+		camera.victim++;
+		camera.calls = 0;
+		r = convert_try_fmt(formats, &format, &back);
+	} while (r == -EINTR);
+	assert_int_equal(r, 0);
+	assert_true(camera.victim >= 3);
+	assert_int_equal(camera.calls, camera.victim - 1);
+	convert_formats_free(formats);
+	end(&fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -255,6 +306,7 @@ int main(void)
 		cmocka_unit_test(sizes_and_intervals_are_the_cameras),
 		cmocka_unit_test(a_format_tells_what_the_camera_has_to_be_set_to),
 		cmocka_unit_test(picture_stays_the_same),
+		cmocka_unit_test(interruption_is_no_answer),
 		cmocka_unit_test(garbage_is_an_error),
 	};
 

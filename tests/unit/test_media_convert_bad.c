@@ -150,6 +150,28 @@ static void camera_that_fails_for_good_gives_buffers_back(void **state)
 	assert_int_equal(media_rig_frame(&rig.media, session, &event), 0);
 }
 
+/* Three seconds of waiting. */
+static void camera_that_is_always_interrupted_is_given_up(void **state)
+{
+	static const struct fake_answer interrupted = {.result = -EINTR};
+	const uint32_t session = convert_rig_start(&rig, 2);
+	struct v4l2_format format = {.type = CAPTURE};
+	struct media_event event;
+
+	/* Not if it is once. */
+	fake_node_answer(rig.media.node, VIDIOC_DQBUF, &interrupted);
+	convert_rig_complete(&rig, 5, 0, CONVERT_RAW);
+	media_driver_pause(&rig.media.md, 20);
+	fake_node_answer(rig.media.node, VIDIOC_DQBUF, NULL);
+	assert_int_equal(media_rig_frame(&rig.media, session, &event), 0);
+	assert_false(event.dqbuf.buffer.flags & V4L2_BUF_FLAG_ERROR);
+	fake_node_answer(rig.media.node, VIDIOC_DQBUF, &interrupted);
+	convert_rig_complete(&rig, 6, 0, CONVERT_RAW);
+	assert_int_equal(media_rig_frame(&rig.media, session, &event), 1);
+	assert_true(event.dqbuf.buffer.flags & V4L2_BUF_FLAG_ERROR);
+	assert_int_equal(media_driver_ioctl(&rig.media.md, session, VIDIOC_G_FMT, &format), EIO);
+}
+
 /* Three seconds of waiting, in the variant that may wait. */
 static void camera_that_hangs_ends_its_session_only(void **state)
 {
@@ -178,6 +200,7 @@ int main(int argc, char **argv)
 		TEST(camera_is_set_again_if_somebody_else_has_set_it),
 		TEST(camera_that_is_not_to_be_had_is_told),
 		TEST(camera_that_fails_for_good_gives_buffers_back),
+		TEST(camera_that_is_always_interrupted_is_given_up),
 		TEST(camera_that_hangs_ends_its_session_only),
 	};
 
