@@ -178,6 +178,7 @@ void media_free(struct media *media)
 		return;
 	session_close_all(media);
 	media_calls_end(media);
+	payload_deinit(&media->here.payload);
 	rest_end(media);
 	virtio_deinit(&media->dev);
 	media_window_free(media->window);

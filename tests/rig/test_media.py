@@ -10,6 +10,7 @@ finds is compared with what a plain V4L2 program finds with the same settings.
 Time there is the number of executed instructions, so that no load of this machine makes a frame
 late. With VMM_LONG set in the environment (./check --long), more frames.
 """
+import collections
 import filecmp
 import functools
 import os
@@ -77,6 +78,9 @@ VIVID_NODES = ("vid-cap", "vid-out", "vbi-cap", "vbi-out", "rad-rx", "rad-tx", "
 MANY = ((1, 10000), (4, 2000), (16, 500)) if is_long() else ((1, 2000), (4, 400), (16, 100))
 TRANSFORMED = 2000 if is_long() else 300
 
+# Of the frames whose system calls are counted.
+WARM_UP, COUNTED, RATE = 40, 200, 50
+
 # The device's loop and rings.
 DEVICES = {
     "io_uring": (),
@@ -108,7 +112,12 @@ def built():
 
 def media_host(step, *options):
     """One run of the program. Return: what it said."""
-    words = [str(program()), step, *map(str, options)]
+    return run_program([], step, *options)
+
+
+def run_program(before, step, *options):
+    """The same under another program, @before."""
+    words = [*map(str, before), str(program()), step, *map(str, options)]
     done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           errors="replace", check=False)
     expect(done.returncode == 0, f"{' '.join(words)}: {done.returncode}: {done.stdout[-1500:]}")
@@ -280,6 +289,58 @@ def many_cases():
             yield f"{nodes} at a time, {frames} frames each, {name}", case
 
 
+def calls_of_frames():
+    """
+    The system calls of the device's thread while frames pass, and nothing else happens. Return:
+    how often each is made, the number of frames, and the seconds that they took.
+    """
+    log = program().parent / "calls"
+    said = run_program(["strace", "-f", "-o", log], "measure", "--packed", "--type", CAPTURE,
+                       *WEBCAM, *STILL, "--format", "YUYV", "--size", "640x360", "--rate", RATE,
+                       "--frames", COUNTED, Vivid(SINGLE).node("vid-cap"))
+    thread = re.search(r"thread (\d+)", said)[1]
+    lines = [line.split(maxsplit=1)[1] for line in log.read_text().splitlines()
+             if line.startswith(thread + " ") and "resumed>" not in line]
+    frames = [number for number, line in enumerate(lines) if "VIDIOC_DQBUF" in line]
+    # before that it begins, and after the last it ends
+    steady = lines[frames[WARM_UP]:frames[-1]]
+    names = collections.Counter(line.partition("(")[0] for line in steady
+                                if not line.startswith("---"))
+    count = len(frames) - 1 - WARM_UP
+    return names, count, count / RATE
+
+
+def frame_needs_two_ioctls_and_two_enters():
+    names, frames, seconds = calls_of_frames()
+    expect(frames > COUNTED / 2, f"only {frames} frames: {names}")
+    ticks = int(seconds) + 2  # the guard against calls that hang looks once a second
+    expect(names.pop("ioctl") <= 2 * frames, f"more than two ioctls for each of {frames} frames")
+    enters = names.pop("io_uring_enter")
+    expect(enters <= 2 * frames + 2 * ticks,
+           f"{enters} times into the ring for {frames} frames in {seconds:.1f} s")
+    for name in "rt_sigreturn", "read", "timerfd_settime":
+        expect(names[name] <= ticks, f"{name} {names[name]} times in {seconds:.1f} s")
+        del names[name]
+    expect(not names, f"other system calls while {frames} frames passed: {dict(names)}")
+
+
+def cost_does_not_depend_on_size():
+    def cost(size):
+        said = media_host("measure", "--packed", "--shm", 256, "--type", CAPTURE, *WEBCAM, *STILL,
+                          "--format", "YUYV", "--size", size, "--rate", 10, "--frames", 100,
+                          Vivid(SINGLE).node("vid-cap"))
+        return int(re.search(r": (\d+) ns", said)[1])
+
+    small, large = cost("640x480"), cost("3840x2160")
+    expect(abs(large - small) < 0.02 * small,
+           f"{small} instructions for a frame of 640x480, {large} for one of 3840x2160")
+
+
+def cost_cases():
+    for function in frame_needs_two_ioctls_and_two_enters, cost_does_not_depend_on_size:
+        yield f"cost, {function.__name__}", function
+
+
 def unplug_cases(work):
     for name, device in DEVICES.items():
         for allocator, parameter in ALLOCATORS.items():
@@ -295,7 +356,8 @@ def unplug_cases(work):
 def cases(work):
     """Pairs of name and function, as tap.run() takes them."""
     return [*picture_cases(), *signal_cases(), *output_cases(), *description_cases(),
-            *codec_cases(work), *many_cases(), *unplug_cases(work)]
+            *codec_cases(work), *many_cases(), *cost_cases(),
+            *unplug_cases(work)]
 
 
 def prepare(archive, _):
