@@ -15,6 +15,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
 
 RELEASE = "bookworm"
 SECURITY = RELEASE + "-security"
@@ -103,6 +104,8 @@ class Archive:
         self.cache = pathlib.Path(cache).absolute()
         self.private = self.cache / "apt"
         self.updated = False
+        self.lock = threading.RLock()
+        self.lock_depth = 0
 
     def apt(self, program, *arguments, **options):
         """Run an apt program on the private sources. As whichever user owns the cache."""
@@ -180,10 +183,16 @@ class Archive:
 
     @contextlib.contextmanager
     def locked(self):
-        """Keep other processes from changing the cache."""
-        with open(self.cache / "lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        """Keep other processes and threads from changing the cache. May be nested."""
+        with self.lock, open(self.cache / "lock", "w") as file:
+            # a second lock on the same file would wait for the first
+            if self.lock_depth == 0:
+                fcntl.flock(file, fcntl.LOCK_EX)
+            self.lock_depth += 1
+            try:
+                yield
+            finally:
+                self.lock_depth -= 1
 
     def fetch(self, package, folder):
         """Download @package and put its files at @folder, all of them or none."""

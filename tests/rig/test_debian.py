@@ -144,6 +144,32 @@ def newc_members(data):
         offset = start + size + -size % 4
 
 
+# A lock within a lock waits for nobody.
+TAKE_LOCK = """
+import sys, debian
+archive = debian.Archive(sys.argv[1])
+with archive.locked(), archive.locked():
+    pass
+"""
+
+
+def cache_is_locked_by_one_process_at_a_time():
+    with tempfile.TemporaryDirectory() as name:
+        with debian.Archive(name).locked():
+            other = subprocess.Popen([sys.executable, "-B", "-c", TAKE_LOCK, name],
+                                     cwd=pathlib.Path(__file__).parent)
+            try:
+                other.wait(1)
+                ended = True
+            except subprocess.TimeoutExpired:
+                ended = False
+        try:
+            code = other.wait(60)
+        finally:
+            other.kill()
+    expect(not ended and code == 0, f"ended early: {ended}, code {code}")
+
+
 def main():
     cases = [(f"sources.list: {name}", lambda case=case: parses(debian.sources_of_list, *case))
              for name, *case in ONE_LINE]
@@ -153,7 +179,8 @@ def main():
               ("payload compressed by xz", lambda: payload_is_found(lzma.compress))]
     cases += [(function.__name__, function) for function in (
         configuration_is_read_from_both_places, security_archive_follows_from_main,
-        stanza_is_read_back, other_files_are_refused, module_names, initramfs_has_the_format)]
+        stanza_is_read_back, other_files_are_refused, module_names, initramfs_has_the_format,
+        cache_is_locked_by_one_process_at_a_time)]
     tap.plan(cases)
     return 1 if tap.run(cases) else 0
 
