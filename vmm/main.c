@@ -10,6 +10,7 @@
 #include "log.h"
 #include "vmm/check_host.h"
 #include "vmm/config.h"
+#include "vmm/host_limits.h"
 #include "vmm/vmm.h"
 
 /* Prints what is wrong with the configuration, or with the host that it is read on. */
@@ -54,6 +55,7 @@ int main(int argc, char **argv)
 	if (config_from_args(&config, argc, argv, &action, &err) < 0)
 		return fail(&err);
 	log_set_level(config.log_level);
+	host_limits_raise();
 	switch (action) {
 	case CONFIG_HELP:
 		config_print_help();

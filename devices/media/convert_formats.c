@@ -311,9 +311,9 @@ static uint8_t luma(unsigned int r, unsigned int g, unsigned int b)
 
 static uint8_t chroma(const unsigned int sum[3], int r, int g, int b)
 {
-	const int64_t value = (int64_t)r * sum[0] + (int64_t)g * sum[1] + (int64_t)b * sum[2];
+	const int value = r * (int)sum[0] + g * (int)sum[1] + b * (int)sum[2];
 
-	return (uint8_t)MIN((value / 4 + (128 << 16) + 32767) >> 16, INT64_C(255));
+	return (uint8_t)MIN((value / 4 + (128 << 16) + 32767) >> 16, 255);
 }
 
 static void add_pixel(const uint8_t *pixel, uint8_t *y, unsigned int sum[3])

@@ -85,6 +85,24 @@ static int reqbufs_before(struct session *session, struct media_call *call)
 	return r;
 }
 
+/*
+ * After REQBUFS has failed: V4L2 frees the old buffers before it makes new ones, and what goes
+ * wrong may do so before or behind that. If the host does not say, they are taken to be there.
+ */
+static bool are_gone(struct session *session, const struct media_queue *queue, int result)
+{
+	struct v4l2_plane planes[VIDEO_MAX_PLANES] = {};
+	struct v4l2_buffer buffer = {.type = queue->type};
+
+	if (result == -ENOMEM || result == -EBUSY)
+		return result == -ENOMEM;
+	if (V4L2_TYPE_IS_MULTIPLANAR(queue->type)) {
+		buffer.m.planes = planes;
+		buffer.length = VIDEO_MAX_PLANES;
+	}
+	return media_host_ioctl(session, VIDIOC_QUERYBUF, &buffer) == -EINVAL;
+}
+
 static int reqbufs_after(struct session *session, struct media_call *call, int result)
 {
 	struct v4l2_requestbuffers *arg = &call->payload.arg.reqbufs;
@@ -92,8 +110,7 @@ static int reqbufs_after(struct session *session, struct media_call *call, int r
 	const uint32_t host_memory = arg->memory;
 
 	arg->memory = guest_memory(arg->memory);
-	/* Without memory for new buffers the old ones are gone, too. */
-	if (queue && (result == 0 || result == -ENOMEM)) {
+	if (queue && (result == 0 || are_gone(session, queue, result))) {
 		media_queue_stop(session, queue);
 		media_queue_forget(session, queue, 0, UINT32_MAX);
 		media_queue_refund(session, queue, queue->charged);

@@ -61,6 +61,7 @@ CACHED, DIRECT = "cache.direct=off,aio=", "cache.direct=on,aio="
 QEMU_DISKS = {
     "iothread, io_uring": (CACHED + "io_uring", "iothread=io"),
     "iothread, io_uring, packed rings": (CACHED + "io_uring", "iothread=io,packed=on"),
+    "iothread, io_uring, queue of 1024": (CACHED + "io_uring", "iothread=io,queue-size=1024"),
     "iothread, threads": (CACHED + "threads", "iothread=io"),
     "polling iothread, io_uring": (CACHED + "io_uring", "iothread=poll"),
     "main loop, io_uring": (CACHED + "io_uring", ""),

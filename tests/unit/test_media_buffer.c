@@ -320,6 +320,42 @@ static void buffers_have_a_cap(void **state)
 	assert_int_equal(reqbufs.count, 24);
 }
 
+/* V4L2 frees the old ones before it tries to make new ones: what is left is the host's to say. */
+static void buffers_that_a_failed_reqbufs_took_do_not_count(void **state)
+{
+	static const struct {
+		int result, query;
+		uint32_t left; /* of 12 */
+	} cases[] = {
+		{-EINVAL, -EINVAL, 12}, {-EIO, -EINVAL, 12},  {-ENOMEM, 0, 12},
+		{-EINVAL, 0, 4},	{-EBUSY, -EINVAL, 4}, {-EINVAL, -EIO, 4},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct fake_answer fails = {.result = cases[i].result};
+		const struct fake_answer query = {.result = cases[i].query};
+		struct v4l2_create_buffers create = {.count = 12,
+						     .memory = V4L2_MEMORY_MMAP,
+						     .format.type = CAPTURE};
+		const uint32_t session = media_rig_open(&rig);
+
+		assert_int_equal(media_rig_reqbufs(&rig, session, CAPTURE, V4L2_MEMORY_MMAP, 20),
+				 0);
+		fake_node_answer(rig.node, VIDIOC_REQBUFS, &fails);
+		if (query.result)
+			fake_node_answer(rig.node, VIDIOC_QUERYBUF, &query);
+		assert_int_equal(media_rig_reqbufs(&rig, session, CAPTURE, V4L2_MEMORY_MMAP, 2),
+				 -cases[i].result);
+		fake_node_answer(rig.node, VIDIOC_REQBUFS, NULL);
+		fake_node_answer(rig.node, VIDIOC_QUERYBUF, NULL);
+		assert_int_equal(media_driver_ioctl(&rig.md, session, VIDIOC_CREATE_BUFS, &create),
+				 0);
+		assert_int_equal(create.count, cases[i].left);
+		media_driver_close(&rig.md, session);
+		media_driver_sync(&rig.md);
+	}
+}
+
 static void removed_buffers_are_gone_and_their_numbers_free(void **state)
 {
 	const uint32_t session = media_rig_open(&rig);
@@ -373,6 +409,7 @@ int main(int argc, char **argv)
 		TEST(what_names_a_descriptor_is_refused_before_the_host_sees_it, begin),
 		TEST(capabilities_are_those_of_the_device, begin),
 		TEST(buffers_have_a_cap, begin),
+		TEST(buffers_that_a_failed_reqbufs_took_do_not_count, begin),
 		TEST(removed_buffers_are_gone_and_their_numbers_free, begin),
 		TEST(ownership_is_the_hosts_business, begin),
 	};

@@ -405,6 +405,49 @@ static int teardown(void **state)
 	return 0;
 }
 
+static const struct list_case *find_list(uint32_t type)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+		if (lists[i].type == type && lists[i].result == 0 && lists[i].lists[0].n > 0)
+			return &lists[i];
+	fail_msg("no such case");
+	return NULL;
+}
+
+static void what_moves_takes_its_planes_and_lists_along(void **state)
+{
+	const struct list_case *list = find_list(MULTI);
+	struct virtio_media_sg_entry *entries;
+	struct payload moved;
+
+	begin_list(list);
+	assert_int_equal(payload_rig_read_all(&rig, VIDIOC_QBUF), 0);
+	entries = rig.payload.entries;
+	payload_move(&moved, &rig.payload);
+	assert_ptr_equal(moved.arg.buffer.m.planes, moved.planes);
+	assert_ptr_equal(moved.entries, entries);
+	assert_ptr_equal(moved.sg[0].entries, entries);
+	assert_null(rig.payload.entries);
+	assert_int_equal(payload_bytes(&rig.payload), 0);
+	/* Whoever frees the old one does not harm the new one. */
+	payload_deinit(&rig.payload);
+	rig.payload = moved;
+	check_list(list, 0);
+}
+
+static void memory_of_lists_is_kept_for_the_next_one(void **state)
+{
+	begin_list(find_list(SINGLE));
+	assert_int_equal(payload_rig_read_all(&rig, VIDIOC_QBUF), 0);
+	payload_clear(&rig.payload);
+	assert_non_null(rig.payload.entries);
+	assert_true(rig.payload.entries_room > 0);
+	assert_int_equal(payload_bytes(&rig.payload), 0);
+	payload_deinit(&rig.payload);
+	assert_null(rig.payload.entries);
+	assert_int_equal(rig.payload.entries_room, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -421,6 +464,8 @@ int main(void)
 		TEST(lists_are_not_repeated_in_the_reply),
 		TEST(lists_follow_no_other_memory_and_no_other_ioctl),
 		TEST(entries_are_limited),
+		TEST(what_moves_takes_its_planes_and_lists_along),
+		TEST(memory_of_lists_is_kept_for_the_next_one),
 	};
 
 	return cmocka_run_group_tests_name("payload_buffer", tests, NULL, NULL);
