@@ -3,7 +3,8 @@
 """
 How long and with how much memory a Debian kernel boots, in vmm and in QEMU microvm beside it.
 
-    bench_boot.py [--runs N] [--only TEXT] [--no-acpi] [--shared] [--no-thp] [--console full] VMM...
+    bench_boot.py [--runs N] [--only TEXT] [--no-acpi] [--shared] [--no-thp] [--console full]
+                  [--vmlinux] VMM...
 
 Runs in the emulated host with instruction counting: a second is 10^9 executed instructions of host
 and guest together, the same within 1 % from run to run. Each program boots Debian's cloud kernel
@@ -44,14 +45,14 @@ THP_POLICY = pathlib.Path('/sys/kernel/mm/transparent_hugepage/enabled')
 
 def vmm_words(vmm, files, plan):
     memory = f'{MEMORY_MIB}M' + (',shared=on' if plan['shared'] else '')
-    return [vmm, '--kernel', files['bzImage'], '--initramfs', files['initramfs'], '--cmdline',
+    return [vmm, '--kernel', files['kernel'], '--initramfs', files['initramfs'], '--cmdline',
             plan['cmdline'], '--memory', memory] + (['--no-acpi'] if plan['no_acpi'] else [])
 
 
 def microvm_words(files, plan, options=""):
     return ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-machine",
             "microvm" + options, "-enable-kvm", "-cpu", "host", "-m", f"{MEMORY_MIB}M",
-            "-no-reboot", "-serial", "stdio", "-kernel", files["bzImage"], "-initrd",
+            "-no-reboot", "-serial", "stdio", "-kernel", files["kernel"], "-initrd",
             files["initramfs"], "-append", plan["cmdline"]]
 
 
@@ -154,6 +155,8 @@ def main():
                         help='transparent huge pages never, as a policy of the emulated host')
     parser.add_argument('--console', choices=CONSOLES, default='quiet',
                         help='how much the kernel prints (quiet)')
+    parser.add_argument('--vmlinux', action='store_true',
+                        help='the ELF file inside the bzImage, by its PVH entry')
     parser.add_argument('vmm', nargs='+', help='binaries to measure')
     args = parser.parse_args()
     archive = debian.Archive(rig.default_cache())
@@ -165,7 +168,8 @@ def main():
         'no_thp': args.no_thp,
         'cmdline': CMDLINE + CONSOLES[args.console],
         'vmms': [str(pathlib.Path(path).resolve()) for path in args.vmm],
-        'files': {'bzImage': str(guest.image), 'initramfs': str(guest_image.build(guest))},
+        'files': {'kernel': str(guest.vmlinux() if args.vmlinux else guest.image),
+                  'initramfs': str(guest_image.build(guest))},
     }
 
     def left(figures):
