@@ -2,7 +2,7 @@
 /*
  * video_nodes.h - the host's V4L2 nodes, as sysfs lists them.
  *
- * No node is opened, since that may wake a camera. Main thread.
+ * No node is opened, since that may wake a camera. Any thread.
  */
 #ifndef VMM_VIDEO_NODES_H
 #define VMM_VIDEO_NODES_H

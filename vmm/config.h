@@ -22,7 +22,7 @@
 /* Defaults and limits of a media device. */
 #define CONFIG_MEDIA_LABEL_MAX	  31 /* bytes; virtio 1.4, media device: card, with its NUL */
 #define CONFIG_MEDIA_SHM	  (1 * GIB)
-#define CONFIG_MEDIA_SESSIONS	  64
+#define CONFIG_MEDIA_SESSIONS	  128
 #define CONFIG_MEDIA_SESSIONS_MAX 1024
 #define CONFIG_MEDIA_BUFFERS	  1024
 #define CONFIG_MEDIA_BUFFERS_MAX  32768

@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -194,6 +195,22 @@ static bool tells_of_others(unsigned long cmd)
 	       cmd == VIDIOC_S_FMT;
 }
 
+/*
+ * Drivers refuse to seek a station for a descriptor that must not wait. There is no other command
+ * meanwhile, and what is dequeued is there.
+ */
+static int seek(int fd, void *arg)
+{
+	const int flags = fcntl(fd, F_GETFL);
+	int r;
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0)
+		return -errno;
+	r = ioctl(fd, VIDIOC_S_HW_FREQ_SEEK, arg) < 0 ? -errno : 0;
+	(void)fcntl(fd, F_SETFL, flags);
+	return r;
+}
+
 static int do_ioctl(struct media_file *media_file, unsigned long cmd, void *arg)
 {
 	struct v4l2_backend *backend = v4l2_backend(media_file->backend);
@@ -202,7 +219,10 @@ static int do_ioctl(struct media_file *media_file, unsigned long cmd, void *arg)
 
 	note_queue(file, cmd, arg);
 	get(backend);
-	r = ioctl(file->fd, cmd, arg) < 0 ? -errno : 0;
+	if (cmd == VIDIOC_S_HW_FREQ_SEEK)
+		r = seek(file->fd, arg);
+	else
+		r = ioctl(file->fd, cmd, arg) < 0 ? -errno : 0;
 	if (r == -EBUSY && tells_of_others(cmd))
 		report_busy(backend);
 	put(backend);

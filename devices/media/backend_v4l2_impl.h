@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 
 #include "devices/media/backend_v4l2.h"
+#include "video_nodes.h"
 #include "virtio_media.h"
 
 /* backend_v4l2_find.c: names. */
@@ -50,6 +51,27 @@ void v4l2_list(const char *root, char *text, size_t size);
 /* v4l2_query - VIDIOC_QUERYCAP. Return: 0 or -errno. */
 int v4l2_query(int fd, struct v4l2_capability *capability);
 
+/* backend_v4l2_place.c: where a node is. */
+
+/* struct v4l2_place - "" for what sysfs does not tell. */
+struct v4l2_place {
+	char name[64];	       /* what the driver calls the node */
+	char parent[PATH_MAX]; /* folder of the device that it belongs to */
+};
+
+/* v4l2_place_read - of the node with number @device. */
+void v4l2_place_read(const char *root, dev_t device, struct v4l2_place *place);
+
+/* v4l2_place_same - @moves: it may be another device, in another socket. */
+bool v4l2_place_same(const struct v4l2_place *place, const struct v4l2_place *other, bool moves);
+
+/*
+ * v4l2_place_find - the nodes that are at @place now. No node is opened.
+ * Return: their number; *@out is the caller's to free(), whatever the number is.
+ */
+size_t v4l2_place_find(const char *root, const struct v4l2_place *place, bool moves,
+		       struct video_node **out);
+
 /* backend_v4l2_node.c: one node. */
 
 /* struct v4l2_node - where sessions open it, and what it was at start. */
@@ -61,6 +83,7 @@ struct v4l2_node {
 	bool moves;   /* found by a name that is the same in any socket */
 	atomic_bool fd_used;
 	dev_t device;
+	struct v4l2_place place;
 	uint32_t type;
 	struct v4l2_capability capability;
 };
@@ -82,8 +105,9 @@ int v4l2_node_init(struct v4l2_node *node, const struct v4l2_source *source, str
 void v4l2_node_deinit(struct v4l2_node *node);
 
 /*
- * v4l2_node_open - for one session. Any thread. Return: a descriptor, for v4l2_node_close(); or
- * -errno: -ENODEV if another device has taken the node's place.
+ * v4l2_node_open - for one session: at the node's path or, if it has gone from there, wherever its
+ * device has put it since. Any thread. Return: a descriptor, for v4l2_node_close(); or -errno:
+ * -ENODEV if there is none, or only another device at that path.
  */
 int v4l2_node_open(struct v4l2_node *node);
 void v4l2_node_close(struct v4l2_node *node, int fd);

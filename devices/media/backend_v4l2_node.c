@@ -127,9 +127,9 @@ static int say_open(const struct v4l2_node *node, int code, struct error *err)
 	}
 }
 
-static int open_path(const struct v4l2_node *node)
+static int open_path(const char *path)
 {
-	const int fd = open(node->path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	const int fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
 }
@@ -145,6 +145,7 @@ static int look(struct v4l2_node *node, int fd, struct error *err)
 				 node->what);
 	if (r < 0)
 		return say_open(node, -r, err);
+	v4l2_place_read("", node->device, &node->place);
 	read_id("", node->device, id, sizeof(id));
 	node->type = v4l2_type(id, v4l2_device_caps(&node->capability));
 	return v4l2_node_judge(node->what, node->type, &node->capability, err);
@@ -169,7 +170,7 @@ static int use_fd_only(struct v4l2_node *node, int code, struct error *err)
 
 static int look_at_node(struct v4l2_node *node, struct error *err)
 {
-	_cleanup_(closep) int fd = open_path(node);
+	_cleanup_(closep) int fd = open_path(node->path);
 
 	if (fd >= 0)
 		return look(node, fd, err);
@@ -252,11 +253,21 @@ void v4l2_node_deinit(struct v4l2_node *node)
 	closep(&node->fd);
 }
 
-/* A node's name goes to the next device that comes. One that was there before may come back. */
-static bool is_same(const struct v4l2_node *node, const struct v4l2_capability *now)
+/*
+ * One that was there before may come back; its path may go to another one first. Where sysfs cannot
+ * be read what the node says of itself has to do.
+ */
+static bool is_same(const struct v4l2_node *node, int fd, const struct v4l2_capability *now)
 {
 	const struct v4l2_capability *then = &node->capability;
+	struct v4l2_place place;
+	struct stat st;
 
+	if (fstat(fd, &st) < 0)
+		return false;
+	v4l2_place_read("", st.st_rdev, &place);
+	if (place.name[0] && !v4l2_place_same(&node->place, &place, node->moves))
+		return false;
 	return memcmp(now->driver, then->driver, sizeof(now->driver)) == 0 &&
 	       memcmp(now->card, then->card, sizeof(now->card)) == 0 &&
 	       (node->moves || memcmp(now->bus_info, then->bus_info, sizeof(now->bus_info)) == 0) &&
@@ -276,34 +287,77 @@ static int open_fd_only(struct v4l2_node *node)
 	return -errno;
 }
 
-int v4l2_node_open(struct v4l2_node *node)
+/* Return: a descriptor, -ENODEV if there is no device or another one, of which @now tells then. */
+static int open_same(const struct v4l2_node *node, const char *path, struct v4l2_capability *now)
 {
-	static struct log_limit limit;
-	struct v4l2_capability now;
 	int fd, r;
 
-	if (node->fd_only)
-		return open_fd_only(node);
-	fd = open_path(node);
+	memset(now, 0, sizeof(*now));
+	fd = open_path(path);
 	/* The node of a device that was unplugged. */
 	if (fd == -ENOENT || fd == -ENXIO)
 		return -ENODEV;
 	if (fd < 0)
 		return fd;
-	r = v4l2_query(fd, &now);
-	if (r == 0 && !is_same(node, &now)) {
+	r = v4l2_query(fd, now);
+	if (r == 0 && is_same(node, fd, now))
+		return fd;
+	close(fd);
+	return r ?: -ENODEV;
+}
+
+/*
+ * A camera's nodes may have one name and differ in what they can do. If they do not differ in that
+ * either, none is guessed. Return: a descriptor; -ENODEV; another -errno of the one that there is.
+ */
+static int open_elsewhere(const struct v4l2_node *node)
+{
+	static struct log_limit limit;
+	struct v4l2_capability now;
+	struct video_node *nodes;
+	const size_t n = v4l2_place_find("", &node->place, node->moves, &nodes);
+	int found = -ENODEV;
+
+	for (size_t i = 0; i < n; i++) {
+		const int fd = open_same(node, nodes[i].path, &now);
+
+		if (fd == -ENODEV)
+			continue;
+		if (found >= 0) {
+			if (fd >= 0)
+				close(fd);
+			closep(&found);
+			found = -ENODEV;
+			break;
+		}
+		found = fd;
+		log_limited(&limit, LOG_LEVEL_INFO, "%s has come back as %s", node->what,
+			    nodes[i].path);
+	}
+	free(nodes);
+	return found;
+}
+
+int v4l2_node_open(struct v4l2_node *node)
+{
+	static struct log_limit limit;
+	struct v4l2_capability now;
+	int fd;
+
+	if (node->fd_only)
+		return open_fd_only(node);
+	fd = open_same(node, node->path, &now);
+	/* Who gives a descriptor means no other node. */
+	if (fd != -ENODEV || node->fd >= 0)
+		return fd;
+	fd = open_elsewhere(node);
+	if (fd < 0 && now.driver[0])
 		log_limited(&limit, LOG_LEVEL_WARNING,
 			    "%s is another device now (%s at %s, was %s at %s): not given to the "
 			    "guest",
 			    node->what, (const char *)now.card, (const char *)now.bus_info,
 			    (const char *)node->capability.card,
 			    (const char *)node->capability.bus_info);
-		r = -ENODEV;
-	}
-	if (r < 0) {
-		close(fd);
-		return r;
-	}
 	return fd;
 }
 

@@ -89,11 +89,21 @@ static void set_card(char card[static CARD_MAX + 1], const char *name)
 	memcpy(card, name, len);
 }
 
+/* RDS of a node that has it by read() is out of reach as well. */
+static uint32_t caps_of(const struct media_backend *backend)
+{
+	uint32_t without = CAPS_WITHOUT;
+
+	if (backend->device_caps & V4L2_CAP_READWRITE)
+		without |= V4L2_CAP_RDS_CAPTURE;
+	return backend->device_caps & ~without;
+}
+
 static void fill_config(struct media *media, const char *label)
 {
 	const struct media_backend *backend = media->host->backend;
 	struct virtio_media_config config = {
-		.device_caps = htole32(backend->device_caps & ~(uint32_t)CAPS_WITHOUT),
+		.device_caps = htole32(caps_of(backend)),
 		.device_type = htole32(backend->device_type),
 	};
 	char card[sizeof(backend->card) + 1] = {};

@@ -31,7 +31,7 @@ struct media_options {
 };
 
 #define MEDIA_SHM_DEFAULT      (1 * GIB)
-#define MEDIA_SESSIONS_DEFAULT 64
+#define MEDIA_SESSIONS_DEFAULT 128
 #define MEDIA_SESSIONS_MAX     1024
 #define MEDIA_BUFFERS_DEFAULT  1024
 #define MEDIA_BUFFERS_MAX      32768

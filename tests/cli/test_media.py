@@ -15,7 +15,7 @@ import unittest
 import vmmtest
 
 PROGRAM = vmmtest.Program.from_args()
-DEFAULTS = {"shm": "1G", "timestamps": "host", "convert": False, "sessions": 64, "buffers": 1024}
+DEFAULTS = {"shm": "1G", "timestamps": "host", "convert": False, "sessions": 128, "buffers": 1024}
 CAMERA = {"size": "640x480", "fps": "30"}
 
 # Value of --media, what is printed beside the defaults.

@@ -122,6 +122,9 @@ uint64_t place_check(const struct place *place, const struct stream *stream,
 		assert_int_equal(record.sequence, buffer->sequence);
 		assert_int_equal(record.bytesused, buffer->bytesused);
 		assert_int_equal(record.flags, buffer->flags);
+		assert_int_equal(record.field, buffer->field);
+		assert_memory_equal(&record.timestamp, &buffer->timestamp,
+				    sizeof(record.timestamp));
 	}
 	if (record.sum != sum)
 		fail_msg("buffer %u of type %u, frame %u: %llx is not the host's %llx",

@@ -62,11 +62,14 @@ static const struct question questions[] = {
 static void say(FILE *out, const char *name, uint32_t type, uint32_t index, int result,
 		const void *bytes, size_t len)
 {
+	static const char digits[] = "0123456789abcdef";
 	const uint8_t *at = bytes;
 
 	fprintf(out, "%s %u %u: %s", name, type, index, result < 0 ? strerror(-result) : "");
-	for (size_t i = 0; result == 0 && i < len; i++)
-		fprintf(out, "%02x", at[i]);
+	for (size_t i = 0; result == 0 && i < len; i++) {
+		putc_unlocked(digits[at[i] >> 4], out);
+		putc_unlocked(digits[at[i] & 15], out);
+	}
 	fprintf(out, "\n");
 }
 
@@ -205,6 +208,14 @@ static void ask_controls(FILE *out, struct node *node)
 	}
 }
 
+/* The device does not offer read() and write(), nor RDS where it comes that way. */
+static uint32_t offered(uint32_t caps)
+{
+	if (!(caps & V4L2_CAP_READWRITE))
+		return caps;
+	return caps & ~(uint32_t)(V4L2_CAP_READWRITE | V4L2_CAP_RDS_CAPTURE);
+}
+
 void step_describe(const struct options *options)
 {
 	FILE *out = options->out ? fopen(options->out, "wb") : stdout;
@@ -214,9 +225,7 @@ void step_describe(const struct options *options)
 	assert_non_null(out);
 	place_open(&place, options, options->paths[0]);
 	place.node->ops->capability(place.node, &capability);
-	/* The device does not offer read() and write(). */
-	fprintf(out, "%s %x\n", (const char *)capability.card,
-		capability.device_caps & ~(uint32_t)V4L2_CAP_READWRITE);
+	fprintf(out, "%s %x\n", (const char *)capability.card, offered(capability.device_caps));
 	for (size_t i = 0; i < ARRAY_SIZE(questions); i++)
 		ask_all(out, place.node, &questions[i]);
 	ask_formats(out, place.node);

@@ -198,6 +198,8 @@ static void note(struct tap *tap, const struct v4l2_buffer *buffer, uint64_t sum
 			.sequence = buffer->sequence,
 			.bytesused = buffer->bytesused,
 			.flags = buffer->flags,
+			.field = buffer->field,
+			.timestamp = buffer->timestamp,
 			.sum = sum,
 		};
 	}

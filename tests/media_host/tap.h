@@ -16,7 +16,8 @@
 
 /* struct tap_record - one buffer that DQBUF has given, or QBUF has taken. */
 struct tap_record {
-	uint32_t type, index, sequence, bytesused, flags;
+	uint32_t type, index, sequence, bytesused, flags, field;
+	struct timeval timestamp;
 	uint64_t sum; /* frame_sum() of the planes, as the host has them then; 0: unknown */
 };
 

@@ -15,8 +15,11 @@ INIT = pathlib.Path(__file__).with_name("root_init.sh")
 
 SIZE_MIB = 128
 
-# Where shared libraries are, in packages and in the image; librados2 has a folder of its own.
-LIBRARIES = ("lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu/ceph")
+# Where shared libraries are, in packages and in the image; some packages have a folder of their own.
+LIBRARIES = ("lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu",
+             *(f"usr/lib/x86_64-linux-gnu/{name}" for name in
+               ("blas", "ceph", "lapack", "pulseaudio")))
+LIBRARY_PACKAGE = re.compile("lib|zlib|ocl-icd-lib")
 LOADER = "lib64/ld-linux-x86-64.so.2"
 
 FOLDERS = ("bin", "dev", "lib64", "mnt", "proc", "root", "run", "sbin", "sys", "tmp")
@@ -40,7 +43,7 @@ def library_packages(archive, package):
         name = left.pop()
         found[name] = True
         left += [other for other in depends.get(name, ())
-                 if re.match("lib|zlib", other) and other not in found]
+                 if LIBRARY_PACKAGE.match(other) and other not in found]
     return list(found)
 
 
@@ -67,7 +70,7 @@ def copy_program(tree, program, root):
     path = ":".join(str(tree / folder) for folder in LIBRARIES)
     listed = debian.run(tree / LOADER, "--library-path", path, "--list", tree / program)
     target = root / "lib/x86_64-linux-gnu"
-    target.mkdir(parents=True)
+    target.mkdir(parents=True, exist_ok=True)
     for library in re.findall(r"=> (\S+) \(", listed):
         if not library.startswith(str(tree)):
             raise debian.DebianError(f"{program} needs {library}, which is in none of the packages "

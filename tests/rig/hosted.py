@@ -62,6 +62,7 @@ def outside(program, work, cases, **options):
     environment = [f"{name}={value}" for name, value in os.environ.items()
                    if name.startswith("VMM_")]
     tap.plan(choose(work, cases))
+    archive.cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=archive.cache) as folder:
         note = pathlib.Path(folder, "note")
         note.write_text("[0, 0]")

@@ -17,7 +17,7 @@ ROOT = pathlib.Path(sys.argv.pop(1) if len(sys.argv) > 1 else ".").resolve()
 RESERVED = {
     "linux/kvm.h": r"vmm/(vm|vcpu|kvm_host)\.c|arch/.*|tests/kvm/.*",
     "liburing.h": r"vmm/loop_uring(_io|_setup)?\.c|vmm/loop_uring\.h",
-    "linux/videodev2.h": r"devices/media/.*|include/virtio_media\.h|tests/.*",
+    "linux/videodev2.h": r"devices/media/.*|include/virtio_media\.h|guest/.*|tests/.*",
     "libv4lconvert.h": r"devices/media/convert_formats\.c",
     "jansson.h": r"vmm/config.*\.c|tests/.*",
     "termios.h": r"vmm/(terminal|chardev_open)\.c|tests/.*",
@@ -93,7 +93,11 @@ class Style(unittest.TestCase):
     def test_files_say_what_they_are(self):
         for name, path in tracked(".c", ".h", ".S"):
             head = path.read_text(encoding="utf-8").splitlines()[:3]
-            self.assertEqual(head[0], "/* SPDX-License-Identifier: BSD-3-Clause */", name)
+            licence = "/* SPDX-License-Identifier: BSD-3-Clause */"
+            if name.startswith("guest/"):  # as the kernel's checkpatch wants it
+                licence = "SPDX-License-Identifier: (GPL-2.0-only OR BSD-3-Clause)"
+                licence = f"// {licence}" if path.suffix == ".c" else f"/* {licence} */"
+            self.assertEqual(head[0], licence, name)
             self.assertEqual(head[1], "/*", name)
             self.assertTrue(head[2].startswith(f" * {path.name} - "),
                             f"{name}: the first comment begins with '{path.name} - '")
@@ -106,7 +110,7 @@ class Style(unittest.TestCase):
     def test_headers_are_guarded(self):
         for name, path in tracked(".h"):
             text = path.read_text(encoding="utf-8")
-            guard = re.search(r"^#ifndef (VMM_\w+_H)\n#define (VMM_\w+_H)$", text, re.M)
+            guard = re.search(r"^#ifndef ((?:VMM|VIRTIO_MEDIA)\w*_H)\n#define (\w+_H)$", text, re.M)
             self.assertTrue(guard and guard[1] == guard[2], f"{name} has no include guard")
 
     def test_every_source_is_built(self):
@@ -126,6 +130,9 @@ class Style(unittest.TestCase):
         folder = path.parent
         while folder != ROOT.parent:
             build = folder / "meson.build"
+            kbuild = folder / "Kbuild"
+            if kbuild.exists() and f"{path.stem}.o" in kbuild.read_text(encoding="utf-8"):
+                return True
             if build.exists():
                 text = build.read_text(encoding="utf-8")
                 if path.name in text or re.search(rf"'{re.escape(stem)}'", text):

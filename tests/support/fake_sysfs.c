@@ -88,6 +88,15 @@ void fake_sysfs_device(const char *subsystem, const char *id, unsigned int major
 	put(at("/dev/%s", id), "");
 }
 
+void fake_sysfs_parent(const char *id, const char *parent)
+{
+	char target[PATH_MAX];
+
+	put(at("/sys/devices/%s/uevent", parent), "");
+	snprintf(target, sizeof(target), "../%s", parent);
+	check(symlink(target, at("/sys/devices/%s/device", id)) == 0);
+}
+
 void fake_sysfs_by_id(const char *name, const char *id)
 {
 	char target[PATH_MAX];

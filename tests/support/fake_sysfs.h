@@ -22,6 +22,9 @@ void fake_sysfs_free(void);
 void fake_sysfs_device(const char *subsystem, const char *id, unsigned int major_number,
 		       unsigned int minor_number, const char *name, const char *driver);
 
+/* fake_sysfs_parent - the device @id, without a driver, belongs to the device @parent. */
+void fake_sysfs_parent(const char *id, const char *parent);
+
 /* fake_sysfs_by_id - a link of that @name in /dev/v4l/by-id; @id: NULL if it leads nowhere. */
 void fake_sysfs_by_id(const char *name, const char *id);
 

@@ -372,6 +372,71 @@ static void of_several_devices_none_is_guessed(void **state)
 				      "of them");
 }
 
+/* Places. */
+
+static void add_node(const char *id, unsigned int number, const char *name, const char *parent)
+{
+	fake_sysfs_device("video4linux", id, VIDEO_MAJOR, number, name, NULL);
+	fake_sysfs_parent(id, parent);
+}
+
+static const struct {
+	const char *name;
+	bool moves;
+	const char *id, *node, *parent; /* what has come back */
+	size_t n;
+} returns[] = {
+	{"under another number", false, "video7", "Front", "usb-1", 1},
+	{"another node of the same device", false, "video0", "Front metadata", "usb-1", 0},
+	{"the same of another device", false, "video0", "Front", "usb-2", 0},
+	{"in another socket", true, "video0", "Front", "usb-2", 1},
+	{"another one in another socket", true, "video0", "Back", "usb-2", 0},
+};
+
+static void a_node_is_found_where_its_device_has_put_it(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(returns); i++) {
+		const char *root = fake_sysfs_new();
+		struct v4l2_place place;
+		struct video_node *nodes;
+		size_t n;
+
+		add_node("video0", 0, "Front", "usb-1");
+		v4l2_place_read(root, makedev(VIDEO_MAJOR, 0), &place);
+		fake_sysfs_free();
+		/* The path of the fake host is another one each time. */
+		root = fake_sysfs_new();
+		snprintf(place.parent, sizeof(place.parent), "%s/sys/devices/usb-1", root);
+		add_node("video3", 3, "Side", "usb-1");
+		add_node(returns[i].id, 9, returns[i].node, returns[i].parent);
+		n = v4l2_place_find(root, &place, returns[i].moves, &nodes);
+		if (n != returns[i].n)
+			fail_msg("%s: %zu", returns[i].name, n);
+		if (n == 1)
+			assert_string_equal(strrchr(nodes[0].path, '/') + 1, returns[i].id);
+		free(nodes);
+		fake_sysfs_free();
+	}
+}
+
+static void what_sysfs_does_not_know_is_not_found(void **state)
+{
+	const char *root = fake_sysfs_new();
+	struct v4l2_place place, other;
+	struct video_node *nodes;
+
+	fake_sysfs_device("video4linux", "video0", VIDEO_MAJOR, 0, NULL, NULL);
+	v4l2_place_read(root, makedev(VIDEO_MAJOR, 0), &place);
+	assert_string_equal(place.name, "");
+	assert_string_equal(place.parent, "");
+	assert_int_equal(v4l2_place_find(root, &place, true, &nodes), 0);
+	free(nodes);
+	/* It still is the same node under the same number. */
+	v4l2_place_read("/nonexistent", makedev(VIDEO_MAJOR, 0), &other);
+	assert_true(v4l2_place_same(&place, &other, false));
+	fake_sysfs_free();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -390,6 +455,8 @@ int main(void)
 		cmocka_unit_test(a_long_list_is_cut),
 		cmocka_unit_test(of_a_cameras_nodes_the_one_with_a_picture_is_meant),
 		cmocka_unit_test(of_several_devices_none_is_guessed),
+		cmocka_unit_test(a_node_is_found_where_its_device_has_put_it),
+		cmocka_unit_test(what_sysfs_does_not_know_is_not_found),
 	};
 
 	return cmocka_run_group_tests_name("backend_v4l2", tests, NULL, NULL);

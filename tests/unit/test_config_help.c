@@ -100,7 +100,7 @@ static void help_tells_limits_and_defaults(void **state)
 		"      --media PATH|by-id=NAME|fd=N|test[,KEY=VALUE...]\n",
 		"read-only; 2M to 64G (1G)\n",
 		"        timestamps=host|guest whose monotonic clock frames are stamped by (host)\n",
-		"open at a time, 1 to 1024 (64)\n",
+		"open at a time, 1 to 1024 (128)\n",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)

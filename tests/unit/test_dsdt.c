@@ -399,6 +399,17 @@ static void interrupts_of_several_devices_are_shared(void **state)
 	}
 }
 
+/* What acpiexec has not freed at its end depends on how far a thread of its own has got. */
+static void cut_leaks(char *output)
+{
+	char *at = strstr(output, "Outstanding cache allocations");
+
+	while (at && at > output && at[-1] != '\n')
+		at--;
+	if (at)
+		*at = '\0';
+}
+
 /*
  * acpiexec loads the DSDT, and the event method runs while the event port reads as given. Few
  * cases: acpiexec sleeps for a second each time.
@@ -427,6 +438,7 @@ static void event_method_presses_the_power_button(void **state)
 			 "-r -vr -fv %#x -b 'integrity; evaluate \\_SB.GED._EVT %u' DSDT.dat",
 			 cases[i].event, GSI_EVENT);
 		run_tool(fixture, "acpiexec", args);
+		cut_leaks(fixture->output);
 		assert_has(output, "1 ACPI AML tables successfully acquired and loaded");
 		assert_has(output, "Evaluating \\_SB.GED._EVT");
 		assert_lacks(output, "error");

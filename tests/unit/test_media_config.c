@@ -91,6 +91,28 @@ static void reading_and_writing_are_not_promised(void **state)
 	media_rig_deinit(&rig);
 }
 
+/* V4L2 has two ways for RDS; without read() that of controls remains. */
+static void rds_is_promised_where_it_needs_no_reading(void **state)
+{
+	static const uint32_t radio = V4L2_CAP_RADIO | V4L2_CAP_TUNER | V4L2_CAP_RDS_CAPTURE;
+	static const struct {
+		uint32_t caps, seen;
+	} rows[] = {
+		{radio, radio},
+		{radio | V4L2_CAP_READWRITE, V4L2_CAP_RADIO | V4L2_CAP_TUNER},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct media_rig_options options = {
+			.fake = {.device_caps = rows[i].caps,
+				 .device_type = VIRTIO_MEDIA_TYPE_RADIO}};
+
+		media_rig_init(&rig, &options);
+		assert_int_equal(config().device_caps, rows[i].seen);
+		media_rig_deinit(&rig);
+	}
+}
+
 static void the_card_is_the_hosts_or_the_label(void **state)
 {
 	static const struct {
@@ -174,6 +196,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(it_is_device_48_with_two_queues_and_no_features),
 		cmocka_unit_test(the_nodes_kind_is_the_hosts),
 		cmocka_unit_test(reading_and_writing_are_not_promised),
+		cmocka_unit_test(rds_is_promised_where_it_needs_no_reading),
 		cmocka_unit_test(the_card_is_the_hosts_or_the_label),
 		cmocka_unit_test(a_label_that_does_not_fit_is_refused_or_cut_to_a_character),
 		cmocka_unit_test(a_driver_cannot_write_it),
