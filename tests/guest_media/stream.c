@@ -90,34 +90,49 @@ static void note_sizes(struct stream_queue *queue, const struct v4l2_format *for
 		queue->sizeimage[i] = format->fmt.pix_mp.plane_fmt[i].sizeimage;
 }
 
+static void wish_mplane(struct v4l2_pix_format_mplane *mp, const struct stream_format *wanted)
+{
+	if (wanted->pixelformat)
+		mp->pixelformat = wanted->pixelformat;
+	if (!wanted->width)
+		return;
+	mp->width = wanted->width;
+	mp->height = wanted->height;
+	for (unsigned int i = 0; i < VIDEO_MAX_PLANES; i++)
+		mp->plane_fmt[i].bytesperline = 0;
+}
+
+static void wish_single(struct v4l2_pix_format *sp, const struct stream_format *wanted)
+{
+	if (wanted->pixelformat)
+		sp->pixelformat = wanted->pixelformat;
+	if (!wanted->width)
+		return;
+	sp->width = wanted->width;
+	sp->height = wanted->height;
+	sp->bytesperline = 0;
+}
+
 static int set_format(struct stream *stream, struct stream_queue *queue,
 		      const struct stream_format *wanted)
 {
 	struct v4l2_format format = {.type = queue->type};
-	struct v4l2_pix_format_mplane *mp = &format.fmt.pix_mp;
-	struct v4l2_pix_format *sp = &format.fmt.pix;
 	const bool mplane = is_mplane(queue->type);
 	int r = call(stream, VIDIOC_G_FMT, &format);
 
 	if (r < 0)
 		return r;
-	if (wanted->pixelformat)
-		*(mplane ? &mp->pixelformat : &sp->pixelformat) = wanted->pixelformat;
-	if (wanted->width) {
-		*(mplane ? &mp->width : &sp->width) = wanted->width;
-		*(mplane ? &mp->height : &sp->height) = wanted->height;
-		if (!mplane)
-			sp->bytesperline = 0;
-		for (unsigned int i = 0; mplane && i < VIDEO_MAX_PLANES; i++)
-			mp->plane_fmt[i].bytesperline = 0;
-	}
+	if (mplane)
+		wish_mplane(&format.fmt.pix_mp, wanted);
+	else
+		wish_single(&format.fmt.pix, wanted);
 	if (wanted->pixelformat || wanted->width)
 		r = call(stream, VIDIOC_S_FMT, &format);
 	if (r < 0)
 		return r;
 	note_sizes(queue, &format);
-	if (wanted->pixelformat &&
-	    (mplane ? mp->pixelformat : sp->pixelformat) != wanted->pixelformat)
+	if (wanted->pixelformat && wanted->pixelformat != (mplane ? format.fmt.pix_mp.pixelformat
+								  : format.fmt.pix.pixelformat))
 		return -EINVAL;
 	return 0;
 }
