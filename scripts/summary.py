@@ -2,24 +2,35 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
 Counts the results of meson's tests in some build folders and prints "N passed, N failed" as the
-last line. The exit code is 1 if a test failed or none ran.
+last line; before it, what the tests said that failed. The exit code is 1 if a test failed or none
+ran.
 
     summary.py [--failed-step]... FOLDER...      --failed-step: counts as one failed test more
 """
 import argparse
 import json
 import pathlib
+import re
 import sys
 
 PASSED = ("OK", "EXPECTEDFAIL")
+WORDS_MAX = 12  # lines
 
 
 def results(folder):
-    """(name, result) of each test of the last run; meson writes one JSON object a line."""
+    """Each test of the last run; meson writes one JSON object a line."""
     with open(pathlib.Path(folder, "meson-logs/testlog.json"), encoding="utf-8") as log:
         for line in log:
-            test = json.loads(line)
-            yield test["name"], test["result"]
+            yield json.loads(line)
+
+
+def words(test):
+    """What a test said of its failure, as far as that can be told from all that it said."""
+    said = [*(test.get("stdout") or "").splitlines(), *(test.get("stderr") or "").splitlines()]
+    marks = [number for number, line in enumerate(said)
+             if re.match(r"not ok|Bail out!|FAIL:|ERROR:|Traceback|.*Error:", line)]
+    chosen = sorted({at for mark in marks for at in range(mark, min(mark + 3, len(said)))})
+    return [said[at] for at in chosen][-WORDS_MAX:] if chosen else said[-WORDS_MAX:]
 
 
 def main():
@@ -33,7 +44,8 @@ def main():
             found = list(results(folder))
         except FileNotFoundError:
             continue  # counted as a failed step
-        for name, result in found:
+        for test in found:
+            name, result = test["name"], test["result"]
             if result in PASSED:
                 passed += 1
             elif result == "SKIP":
@@ -42,6 +54,7 @@ def main():
             else:
                 failed += 1
                 print(f"failed in {folder}: {name} ({result})")
+                print("".join(f"    {line[:200]}\n" for line in words(test)), end="")
     print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
     return 0 if passed and not failed else 1
 

@@ -79,7 +79,8 @@ def private_folder(archive):
     """A folder for one run in the cache; takes those away whose owners were killed."""
     with archive.locked():
         for old in archive.cache.glob("run-*/lock"):
-            with open(old) as lock, contextlib.suppress(BlockingIOError):
+            # an owner that ends takes its folder away itself
+            with contextlib.suppress(BlockingIOError, FileNotFoundError), open(old) as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(old.parent)
         folder = pathlib.Path(tempfile.mkdtemp(dir=archive.cache, prefix="run-"))
