@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
-Runs the cases of a test program on an emulated host (see rig.py); should that hang, the remaining
+Runs the cases of a test program on an emulated host (see rig.py); should that break, the remaining
 ones in another. What such programs share to drive vmm there.
 
 A program calls main(). It is started a second time on the emulated host, with --inside, and runs
@@ -25,7 +25,7 @@ END_SECONDS = 120
 
 # An emulated host was seen to run nothing any more, once in some hundred boots of guests; why is
 # not known. More than that is a defect to look for.
-HANGS_MAX = 2
+BREAKS_MAX = 2
 
 
 def vmm_path():
@@ -56,7 +56,7 @@ def choose(work, cases):
 
 
 def outside(program, work, cases, **options):
-    """Run everything on an emulated host; should that hang, go on in another one."""
+    """Run everything on an emulated host; should that break, go on in another one."""
     archive = debian.Archive(rig.default_cache())
     count = len(choose(work, cases))
     environment = [f"{name}={value}" for name, value in os.environ.items()
@@ -66,7 +66,7 @@ def outside(program, work, cases, **options):
     with tempfile.TemporaryDirectory(dir=archive.cache) as folder:
         note = pathlib.Path(folder, "note")
         note.write_text("[0, 0]")
-        for attempt in range(1, HANGS_MAX + 2):
+        for attempt in range(1, BREAKS_MAX + 2):
             done, failed = json.loads(note.read_text())
             work |= {"first": done + 1, "note": str(note)}
             command = ["env", *environment, sys.executable, "-B", program, "--inside",
@@ -75,10 +75,10 @@ def outside(program, work, cases, **options):
                 code = rig.Rig(archive, shares=[folder], **options).run(
                     command, timeout=None, silence=2 * (BOOT_SECONDS + END_SECONDS))
                 break
-            except rig.RigHang as hang:
-                if attempt > HANGS_MAX:
+            except rig.RigBroken as broken:
+                if attempt > BREAKS_MAX:
                     raise
-                print(f"{hang}; going on in another one", file=sys.stderr, flush=True)
+                print(f"{broken}; going on in another one", file=sys.stderr, flush=True)
         done, failed = json.loads(note.read_text())
     return 0 if code == 0 and done == count and not failed else 1
 

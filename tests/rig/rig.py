@@ -49,7 +49,11 @@ class RigTimeout(RigError):
     """The command did not end in time."""
 
 
-class RigHang(RigError):
+class RigBroken(RigError):
+    """The emulated host was up, and then hung, panicked or ended, by no doing of the command."""
+
+
+class RigHang(RigBroken):
     """The emulated host stopped running processes."""
 
 
@@ -120,7 +124,7 @@ class Rig:
         @timeout: seconds for all of it, None for none. @silence: seconds for which it
         may print nothing. @interactive: connect standard input and output to a terminal there.
         @stdout, @stderr: file descriptors.
-        Return: its exit code, 128 + N if signal N ended it. Raises RigError, RigTimeout, RigHang.
+        Return: its exit code, 128 + N if signal N ended it. Raises RigError, RigTimeout, RigBroken.
         """
         if not shutil.which(QEMU):
             raise RigError(f"{QEMU} is not installed; ./check installs it "
@@ -236,7 +240,8 @@ class Rig:
                 raise RigError("the emulated host could not be readied: "
                                + (folder / "failed").read_text().strip())
             if ended:
-                raise RigError(self.explain_end(folder, qemu.returncode))
+                kind = RigBroken if self.boot_seconds else RigError
+                raise kind(self.explain_end(folder, qemu.returncode))
             if limits.reached():
                 raise RigTimeout(self.explain_timeout(folder, limits))
             if limits.hangs(folder / "alive"):

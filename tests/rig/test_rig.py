@@ -151,7 +151,8 @@ def panic_is_reported(archive):
 
 def early_end_is_reported(archive):
     run = Run(archive, ["sh", "-c", "echo o >/proc/sysrq-trigger; sleep 100"])
-    expect(run.code is None and "ended before the command did" in str(run.error),
+    expect(isinstance(run.error, rig.RigBroken)
+           and "ended before the command did" in str(run.error),
            f"rig: {run.error}, code {run.code}")
 
 
