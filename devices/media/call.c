@@ -104,7 +104,7 @@ static void done(struct worker_job *job, int result)
 		media->running = NULL;
 	call->finish(call, result);
 	rest_over(media);
-	media_closing_start(media);
+	media_closing_go_on(media);
 	event_flush(media);
 	virtio_kick(&media->dev, VIRTIO_MEDIA_COMMANDQ);
 }
@@ -115,7 +115,7 @@ static void came_back(void *owner)
 	struct media *media = owner;
 
 	rest_over(media);
-	media_closing_start(media);
+	media_closing_go_on(media);
 	event_flush(media);
 	virtio_kick(&media->dev, VIRTIO_MEDIA_COMMANDQ);
 }
@@ -149,6 +149,7 @@ struct media_call *media_call_new(struct media *media, bool at_worker,
 		call->memory = NULL;
 		call->session = NULL;
 		call->request = NULL;
+		call->no_room = false;
 		call->slow = false;
 	}
 	call->media = media;
@@ -306,7 +307,7 @@ bool media_calls_wait(struct media *media)
 	/* Files are closed behind what runs, and nobody waits for its answer any more. */
 	worker_hurry(media->worker);
 	for (unsigned int ms = 0; ms < WAIT_MS && !r; ms += WAIT_STEP_MS) {
-		media_closing_start(media);
+		media_closing_go_on(media);
 		r = worker_wait(media->worker, is_let_go, media->host, WAIT_STEP_MS);
 	}
 	return r;
@@ -316,6 +317,7 @@ void media_calls_stop(struct media *media)
 {
 	struct media_call *call = media->running;
 
+	media_closing_stop(media);
 	if (!call || !call->request)
 		return;
 	vq_push(call->request->vq, call->request, 0);
@@ -327,7 +329,7 @@ void media_calls_end(struct media *media)
 	if (!media->worker)
 		return;
 	loop_timer_clear(media->dev.loop, &media->guard_timer);
-	media_closing_start(media);
+	media_closing_go_on(media);
 	worker_free(media->worker);
 	media->worker = NULL;
 	media_closing_end(media);

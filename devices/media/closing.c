@@ -4,6 +4,9 @@
  *
  * To close a file may take long, so the worker does it. While that takes no jobs, because too many
  * calls hang, files wait here: to close them on the device's thread would hang as well.
+ *
+ * CLOSE is answered when the host is done with it, or is given up. A driver takes the answer for
+ * the end of what it shared: of a file with shared pages it comes only when that is true.
  */
 #include <errno.h>
 
@@ -64,22 +67,68 @@ static struct media_call *take(struct media *media)
 	return call;
 }
 
-void media_closing_start(struct media *media)
+/* Answers. */
+
+/* @file's answer waits until it is closed. */
+static void answer_later(struct media *media, struct session_file *file, struct vq_request *request)
+{
+	session_file_keep(file);
+	file->close_request = request;
+	file->next_closing = media->answers;
+	media->answers = file;
+}
+
+static void answer_closed(struct media *media)
+{
+	struct session_file **at = &media->answers;
+
+	while (*at) {
+		struct session_file *file = *at;
+
+		if (!atomic_load(&file->closed)) {
+			at = &file->next_closing;
+			continue;
+		}
+		*at = file->next_closing;
+		media_answer(file->close_request, NULL, 0);
+		session_file_forget(file);
+	}
+}
+
+void media_closing_stop(struct media *media)
+{
+	while (media->answers) {
+		struct session_file *file = media->answers;
+		struct vq_request *request = file->close_request;
+
+		media->answers = file->next_closing;
+		vq_push(request->vq, request, 0);
+		session_file_forget(file);
+	}
+}
+
+void media_closing_go_on(struct media *media)
 {
 	while (media->closing && worker_submit(media->worker, &media->closing->job) == 0)
 		take(media);
+	answer_closed(media);
 }
 
 void media_close_file(struct media *media, struct session_file *file, struct vq_request *request)
 {
 	struct media_call *call = media->worker ? new_close(media, file) : NULL;
 
+	if (request && file->shares) {
+		answer_later(media, file, request);
+		request = NULL;
+	}
 	if (call) {
 		call->request = request;
 		media_call_start(call);
 		return;
 	}
 	session_file_put(file);
+	answer_closed(media);
 	if (request)
 		media_answer(request, NULL, 0);
 }

@@ -73,11 +73,15 @@ struct media_host {
  */
 struct session_file {
 	atomic_uint refs;
+	atomic_uint kept;   /* its memory: by all who have .refs, and by closing.c */
+	atomic_bool closed; /* the host has let go of guest memory */
 	struct media_host *host;
 	struct media_file *file;
 	bool shares; /* the host may have guest memory until it is closed. Device's thread, then
 		      * that of who closes it */
 	struct media_queue *queues[MEDIA_QUEUES]; /* the session's, on the device's thread */
+	struct vq_request *close_request;	  /* CLOSE, to be answered when it is closed */
+	struct session_file *next_closing;	  /* in media.answers */
 };
 
 struct subscription {
@@ -124,7 +128,8 @@ struct media_call {
 	uint64_t m[VIDEO_MAX_PLANES]; /* m.userptr of each plane, as the guest gave it */
 	struct media_call *next;
 	bool at_worker;
-	bool slow; /* not for this thread, as was found out late */
+	bool no_room; /* for the buffers that REQBUFS asks for: the host is asked for none */
+	bool slow;    /* not for this thread, as was found out late */
 };
 
 /* A host's own ETIMEDOUT, which says that the hardware failed, not that the call did. */
@@ -152,6 +157,7 @@ struct media {
 	bool here_busy;
 	struct media_call *running; /* of a command, at the worker: no other is begun */
 	struct media_call *closing, *closing_last; /* that the worker would not take */
+	struct session_file *answers; /* files with shared pages whose CLOSE is not answered */
 
 	bool blocked; /* dequeuing was interrupted: none is tried for now */
 	struct loop_timer rest_timer;
@@ -190,6 +196,10 @@ struct session_file *session_file_get(struct session_file *file);
 void session_file_share(struct session_file *file);
 /* session_file_put - closes it if nobody else has it, which may take long. NULL is fine. */
 void session_file_put(struct session_file *file);
+
+/* session_file_keep - its memory, until session_file_forget(): to see whether it is closed. */
+void session_file_keep(struct session_file *file);
+void session_file_forget(struct session_file *file);
 
 /* --- call.c --- */
 
@@ -238,11 +248,18 @@ bool media_too_late(int64_t *since_ns);
 
 /* --- closing.c --- */
 
-/* media_close_file - let go of a session's file. @request: to be answered then, or NULL. */
+/*
+ * media_close_file - let go of a session's file. @request: to be answered then, or NULL. A host
+ * that hangs is not waited for, unless it may write to guest memory: the answer would say it does
+ * not.
+ */
 void media_close_file(struct media *media, struct session_file *file, struct vq_request *request);
 
-/* media_closing_start - close what had to wait, if the worker takes it now. */
-void media_closing_start(struct media *media);
+/* media_closing_go_on - a call has come back: close what had to wait, answer what is closed. */
+void media_closing_go_on(struct media *media);
+
+/* media_closing_stop - the command queue was stopped: no answer is due any more. */
+void media_closing_stop(struct media *media);
 
 /* media_closing_end - the worker is gone: what still waits is left. */
 void media_closing_end(struct media *media);

@@ -53,6 +53,8 @@ struct session_file *session_file_new(struct media_host *host, struct media_file
 	if (!out)
 		return NULL;
 	atomic_init(&out->refs, 1);
+	atomic_init(&out->kept, 1);
+	atomic_init(&out->closed, false);
 	out->host = media_host_get(host);
 	out->file = file;
 	atomic_fetch_add(&host->files_n, 1);
@@ -85,5 +87,17 @@ void session_file_put(struct session_file *file)
 		atomic_fetch_sub(&file->host->sharing_n, 1);
 	atomic_fetch_sub(&file->host->files_n, 1);
 	media_host_put(file->host);
-	free(file);
+	atomic_store(&file->closed, true);
+	session_file_forget(file);
+}
+
+void session_file_keep(struct session_file *file)
+{
+	atomic_fetch_add(&file->kept, 1);
+}
+
+void session_file_forget(struct session_file *file)
+{
+	if (atomic_fetch_sub(&file->kept, 1) == 1)
+		free(file);
 }

@@ -12,16 +12,12 @@
 
 #include "devices/media/media_device.h"
 
-/*
- * Before the host is asked for @count buffers in place of @freed ones: for as many as there may be
- * more. @memory: of the payload; what the host knows the queue as is put there.
+/* Before the host is asked. @memory: of the payload; what the host knows the queue as is put there.
  */
 static int ask_for(struct session *session, struct media_call *call,
-		   const struct media_queue *queue, uint32_t *memory, uint32_t *count,
-		   uint32_t freed)
+		   const struct media_queue *queue, uint32_t *memory)
 {
 	struct media *media = session->media;
-	const unsigned int taken = media->buffers_n - freed;
 
 	if (*memory == V4L2_MEMORY_USERPTR) {
 		if (!media->shared_pages)
@@ -33,11 +29,18 @@ static int ask_for(struct session *session, struct media_call *call,
 	} else if (*memory != V4L2_MEMORY_MMAP) {
 		return -EINVAL; /* VIRTIO_OBJECT is not offered */
 	}
-	/* A host gives what it has, too; more than asked for if its hardware needs that. */
-	if (*count > 0 && taken >= media->buffers_max)
-		return -ENOMEM;
-	*count = *count > 0 ? MIN(*count, media->buffers_max - taken) : 0;
 	return 0;
+}
+
+/*
+ * How many buffers there may be more, in place of @freed ones. A host gives what it has, too; more
+ * than asked for if its hardware needs that.
+ */
+static uint32_t room_for(const struct media *media, uint32_t count, uint32_t freed)
+{
+	const unsigned int taken = media->buffers_n - freed;
+
+	return taken < media->buffers_max ? MIN(count, media->buffers_max - taken) : 0;
 }
 
 /* DMABUF at the host is SHARED_PAGES here, whoever asked. */
@@ -79,10 +82,17 @@ static int reqbufs_before(struct session *session, struct media_call *call)
 	r = media_queue_make(session, arg->type, &queue);
 	if (r < 0)
 		return r;
-	r = ask_for(session, call, queue, &arg->memory, &arg->count, queue ? queue->charged : 0);
-	if (r == 0 && queue)
+	r = ask_for(session, call, queue, &arg->memory);
+	if (r < 0)
+		return r;
+	if (queue)
 		queue->held = true;
-	return r;
+	/* Without room the host is asked for none: it says whether the old ones can go. */
+	if (arg->count > 0) {
+		arg->count = room_for(session->media, arg->count, queue ? queue->charged : 0);
+		call->no_room = arg->count == 0;
+	}
+	return 0;
 }
 
 /*
@@ -94,8 +104,8 @@ static bool are_gone(struct session *session, const struct media_queue *queue, i
 	struct v4l2_plane planes[VIDEO_MAX_PLANES] = {};
 	struct v4l2_buffer buffer = {.type = queue->type};
 
-	if (result == -ENOMEM || result == -EBUSY)
-		return result == -ENOMEM;
+	if (result == -EBUSY)
+		return false;
 	if (V4L2_TYPE_IS_MULTIPLANAR(queue->type)) {
 		buffer.m.planes = planes;
 		buffer.length = VIDEO_MAX_PLANES;
@@ -119,6 +129,8 @@ static int reqbufs_after(struct session *session, struct media_call *call, int r
 	}
 	if (result != 0)
 		return result;
+	if (call->no_room)
+		return -ENOMEM;
 	if (queue && arg->count > 0)
 		add(session, queue, host_memory, arg->count, arg->count);
 	arg->capabilities = guest_capabilities(session->media, arg->capabilities);
@@ -138,7 +150,11 @@ static int create_before(struct session *session, struct media_call *call)
 	r = media_queue_make(session, arg->format.type, &queue);
 	if (r < 0)
 		return r;
-	return ask_for(session, call, queue, &arg->memory, &arg->count, 0);
+	r = ask_for(session, call, queue, &arg->memory);
+	if (r < 0 || arg->count == 0)
+		return r;
+	arg->count = room_for(session->media, arg->count, 0);
+	return arg->count > 0 ? 0 : -ENOMEM;
 }
 
 static int create_after(struct session *session, struct media_call *call, int result)

@@ -39,6 +39,15 @@ static int begin_codec(void **state)
 	return 0;
 }
 
+static int begin_small_codec(void **state)
+{
+	static const struct media_rig_options options = {
+		.fake = {.types = codec_types, .m2m = true}, .media.buffers_max = 24};
+
+	media_rig_init(&rig, &options);
+	return 0;
+}
+
 static int begin_multi(void **state)
 {
 	static const struct media_rig_options options = {
@@ -327,8 +336,9 @@ static void buffers_that_a_failed_reqbufs_took_do_not_count(void **state)
 		int result, query;
 		uint32_t left; /* of 12 */
 	} cases[] = {
-		{-EINVAL, -EINVAL, 12}, {-EIO, -EINVAL, 12},  {-ENOMEM, 0, 12},
-		{-EINVAL, 0, 4},	{-EBUSY, -EINVAL, 4}, {-EINVAL, -EIO, 4},
+		{-EINVAL, -EINVAL, 12}, {-EIO, -EINVAL, 12},  {-ENOMEM, -EINVAL, 12},
+		{-EINVAL, 0, 4},	{-EBUSY, -EINVAL, 4}, {-ENOMEM, 0, 4},
+		{-EINVAL, -EIO, 4},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -354,6 +364,23 @@ static void buffers_that_a_failed_reqbufs_took_do_not_count(void **state)
 		media_driver_close(&rig.md, session);
 		media_driver_sync(&rig.md);
 	}
+}
+
+/* Only the host knows whether the old ones can go: it is asked, even if there is no room. */
+static void reqbufs_without_room_frees_what_the_host_lets_go(void **state)
+{
+	static const struct fake_answer busy = {.result = -EBUSY};
+	const uint32_t session = media_rig_open(&rig);
+
+	assert_int_equal(media_rig_reqbufs(&rig, session, OUTPUT_MP, V4L2_MEMORY_MMAP, 24), 0);
+	fake_node_answer(rig.node, VIDIOC_REQBUFS, &busy);
+	assert_int_equal(media_rig_reqbufs(&rig, session, CAPTURE_MP, V4L2_MEMORY_MMAP, 2), EBUSY);
+	fake_node_answer(rig.node, VIDIOC_REQBUFS, NULL);
+	assert_int_equal(media_rig_reqbufs(&rig, session, CAPTURE_MP, V4L2_MEMORY_MMAP, 2), ENOMEM);
+	assert_int_equal(fake_node_buffers(rig.node), 24);
+	assert_int_equal(media_rig_reqbufs(&rig, session, CAPTURE_MP, V4L2_MEMORY_MMAP, 0), 0);
+	assert_int_equal(media_rig_reqbufs(&rig, session, OUTPUT_MP, V4L2_MEMORY_MMAP, 0), 0);
+	assert_int_equal(media_rig_reqbufs(&rig, session, CAPTURE_MP, V4L2_MEMORY_MMAP, 2), 0);
 }
 
 static void removed_buffers_are_gone_and_their_numbers_free(void **state)
@@ -410,6 +437,7 @@ int main(int argc, char **argv)
 		TEST(capabilities_are_those_of_the_device, begin),
 		TEST(buffers_have_a_cap, begin),
 		TEST(buffers_that_a_failed_reqbufs_took_do_not_count, begin),
+		TEST(reqbufs_without_room_frees_what_the_host_lets_go, begin_small_codec),
 		TEST(removed_buffers_are_gone_and_their_numbers_free, begin),
 		TEST(ownership_is_the_hosts_business, begin),
 	};

@@ -164,17 +164,60 @@ static void a_close_under_way_is_waited_for(void **state)
 	check_memory_is_mine(0);
 }
 
-/* A close that was answered because it took too long. */
-static void a_close_that_was_given_up_is_waited_for(void **state)
+/* The worker takes other calls, but CLOSE is not answered. */
+static void close_until_given_up(struct media_sent *sent)
 {
 	const uint32_t session = streaming_into_guest_memory();
-	struct media_sent sent;
+	struct media_sent other;
 
 	fake_node_hang(rig.node, FAKE_CLOSE, FAKE_SLEEP_HARD);
-	media_sent_close(&rig, &sent, session);
+	media_sent_close(&rig, sent, session);
+	media_rig_until(&rig, media_sent_sleeps);
+	media_sent_format(&rig, &other, media_rig_open(&rig), CAPTURE);
+	media_driver_wait(&rig.md, &other.command);
+	assert_int_equal(fake_node_closed(rig.node), 0);
+	assert_false(sent->command.done);
+}
+
+static void a_close_is_answered_when_the_host_lets_go(void **state)
+{
+	static struct media_sent sent;
+
+	close_until_given_up(&sent);
+	fake_node_wake(rig.node);
 	media_driver_wait(&rig.md, &sent.command);
-	assert_true(reset_and_wake() >= 0.4);
 	assert_int_equal(fake_node_closed(rig.node), 1);
+	check_memory_is_mine(0);
+	media_driver_alive(&rig.md);
+}
+
+/* The file is closed by a call that was given up, long after CLOSE. */
+static void a_close_behind_a_call_that_hangs_is_answered_when_that_is_over(void **state)
+{
+	static struct media_sent hung, sent;
+	const uint32_t session = streaming_into_guest_memory();
+
+	fake_node_hang(rig.node, VIDIOC_S_FMT, FAKE_SLEEP_HARD);
+	media_sent_format(&rig, &hung, session, CAPTURE);
+	media_driver_wait(&rig.md, &hung.command);
+	assert_int_equal(media_sent_status(&hung), EIO);
+	media_sent_close(&rig, &sent, session);
+	media_driver_sync(&rig.md);
+	assert_false(media_driver_within(&rig.md, &sent.command, 200));
+	fake_node_wake(rig.node);
+	media_driver_wait(&rig.md, &sent.command);
+	assert_int_equal(fake_node_closed(rig.node), 1);
+	check_memory_is_mine(0);
+}
+
+static void a_close_that_was_given_up_is_waited_for(void **state)
+{
+	static struct media_sent sent;
+
+	close_until_given_up(&sent);
+	assert_true(reset_and_wake() >= 0.4);
+	assert_false(sent.command.done);
+	assert_int_equal(fake_node_closed(rig.node), 2);
 	check_memory_is_mine(0);
 }
 
@@ -226,6 +269,8 @@ int main(int argc, char **argv)
 		TEST(a_call_that_a_signal_ends_is_ended_by_it),
 		TEST(a_call_that_was_given_up_is_waited_for),
 		TEST(a_close_under_way_is_waited_for),
+		TEST(a_close_is_answered_when_the_host_lets_go),
+		TEST(a_close_behind_a_call_that_hangs_is_answered_when_that_is_over),
 		TEST(a_close_that_was_given_up_is_waited_for),
 		TEST(a_close_that_has_to_wait_is_waited_for),
 		TEST(a_host_that_never_answers_is_given_up),
