@@ -4,6 +4,7 @@ The guest's driver for virtio media devices (guest/virtio_media), built as a mod
 Debian's kernels. Anew when its source has changed.
 """
 import hashlib
+import pathlib
 import shutil
 
 import debian
@@ -42,4 +43,9 @@ def needs(module):
 
 def release_of(module):
     """The kernel that the file @module is for."""
-    return debian.run("/sbin/modinfo", "-F", "vermagic", module).split()[0]
+    # with a "/", or else modinfo looks for an installed module of that name
+    path = pathlib.Path(module).absolute()
+    try:
+        return debian.run("/sbin/modinfo", "-F", "vermagic", path).split()[0]
+    except (debian.DebianError, IndexError):
+        raise debian.DebianError(f"{module} is no kernel module, such as virtio_media.ko")
