@@ -3,7 +3,8 @@
 What v4l2-compliance says, read and compared: of a node of the host, and of the same node in a guest.
 
 Its tests have no numbers. Here a test is known by the heading that it stands under (with the number
-of the input or output that is selected), its name, and how often the same stood there before.
+of the input or output that is selected), its name, and how often the same stood there before. With
+-f, streaming is one test for each format, size and rate, of several parts.
 """
 import collections
 import dataclasses
@@ -22,9 +23,13 @@ RESULTS = (
 )
 
 TEST = re.compile(r"\s*test (.+?): ((?:OK|FAIL|WARN|Cannot test)\b.*)$")
+TEST_OF_PARTS = re.compile(r"\s*test (.+):$")
+PART = re.compile(r"\s+(\S.*): ((?:OK|FAIL|WARN|Cannot test)\b.*)$")
 HEADING = re.compile(r"(\S.*):$")
 COMPLAINT = re.compile(r"\s*fail: ((v4l2-\S+\(\d+\)).*)")
 TOTAL = re.compile(r"Total for .*: (\d+), Succeeded: (\d+), Failed: (\d+), Warnings: (\d+)")
+
+ALL_FORMATS = "Stream using all formats"
 
 # What there is no way for, or no reason: a pattern of nodes, one of tests, the reason. What is
 # supported by the host only, and not here, is a failure.
@@ -74,34 +79,57 @@ def lines_of(text):
         yield line.rsplit("\r", 1)[-1].rstrip()
 
 
+class Reader:
+    """Collects results from the lines. @found: results by test, in order. @total: of TOTAL."""
+
+    def __init__(self):
+        self.found = {}
+        self.total = None
+        self.heading = self.selected = ""
+        self.whole = None  # name of a test of parts
+        self.complaints = []
+        self.seen = collections.Counter()
+
+    def read(self, line):
+        """The next line."""
+        if match := COMPLAINT.search(line):
+            self.complaints.append((match[2], match[1]))
+        elif match := TEST.match(line):
+            self.whole = None
+            self.add(match[1], match[2])
+        elif match := TEST_OF_PARTS.match(line):
+            self.whole = match[1]
+        elif self.whole and (match := PART.match(line)):
+            self.add(f"{self.whole}, {match[1]}", match[2])
+        elif match := TOTAL.match(line):
+            self.total = match
+        elif match := HEADING.match(line):
+            self.whole = None
+            if match[1].startswith("Test "):
+                self.selected = match[1].split()[-1]
+            self.heading = (f"{match[1]} ({self.selected})" if match[1].startswith("Str")
+                            else match[1])
+            self.complaints = []
+
+    def add(self, name, result):
+        """One test has ended."""
+        place = (self.heading, name)
+        self.seen[place] += 1
+        places = tuple(place for place, _ in self.complaints)
+        self.found[(*place, self.seen[place])] = Result(
+            outcome_of(result), places, tuple(words for _, words in self.complaints))
+        self.complaints = []
+
+
 def parse(text):
     """
     Read the whole output of v4l2-compliance for one node. Return: results by test, in order.
     Raises ComplianceError if it did not come to its end, or counted otherwise.
     """
-    found = {}
-    heading = selected = ""
-    complaints = []
-    seen = collections.Counter()
-    total = None
+    reader = Reader()
     for line in lines_of(re.sub(r"/dev/[\w-]+", "node", text)):
-        if match := COMPLAINT.search(line):
-            complaints.append((match[2], match[1]))
-        elif match := TEST.match(line):
-            place = (heading, match[1])
-            seen[place] += 1
-            key = (*place, seen[place])
-            places = tuple(place for place, _ in complaints)
-            found[key] = Result(outcome_of(match[2]), places,
-                                tuple(words for _, words in complaints))
-            complaints = []
-        elif match := TOTAL.match(line):
-            total = match
-        elif match := HEADING.match(line):
-            if match[1].startswith("Test "):
-                selected = match[1].split()[-1]
-            heading = f"{match[1]} ({selected})" if match[1].startswith("Str") else match[1]
-            complaints = []
+        reader.read(line)
+    found, total = reader.found, reader.total
     if not total:
         raise ComplianceError("v4l2-compliance did not come to its end; it said last:\n"
                               + "\n".join(list(lines_of(text))[-8:]))
@@ -178,10 +206,16 @@ class Comparison:
         return f"{self.node}: host {counts(1)}; guest {counts(2)}"
 
     def table(self):
-        """All results, a line each, as text."""
-        width = max(len(name_of(key)) for key in self.keys)
+        """
+        All results, a line each, as text; but only how many formats can be streamed on either side.
+        """
+        rows = [row for row in self.rows if not (ALL_FORMATS in name_of(row[0])
+                                                 and row[1].outcome == row[2].outcome == OK)]
+        width = max(len(name_of(key)) for key, *_ in rows or self.rows)
         lines = [self.summary(), f"{'test':{width}}  {'host':13}  guest"]
-        for key, host, guest in self.rows:
+        if len(rows) < len(self.rows):
+            lines.append(f"{ALL_FORMATS}: {len(self.rows) - len(rows)} are {OK} on both sides")
+        for key, host, guest in rows:
             line = f"{name_of(key):{width}}  {host.outcome:13}  {guest.outcome}"
             sentence = judge(self.node, key, host, guest)
             reason = excuse(self.node, key, guest) if guest.outcome != host.outcome else None

@@ -6,8 +6,8 @@ Debian's v4l2-compliance on nodes of the emulated host, and in a guest that has 
 
     test_compliance.py "" [TEXT]    only the nodes with TEXT in their names
 
-With VMM_LONG set in the environment (./check --long): also with all formats, more frames, kernel
-6.1, and with the codecs' multi-planar sides. The table of each node is in the log.
+With VMM_LONG set in the environment (./check --long): with more frames and all formats; also on
+kernel 6.1, with the codecs' multi-planar sides. The table of each node is in the log.
 """
 import contextlib
 import functools
@@ -46,11 +46,13 @@ DECODER, ENCODER = "stateful-decoder", "stateful-encoder"
 CODED = SCRATCH / "coded"
 ENCODE = ("--stream-mmap", "--stream-out-mmap", "--stream-count=16", f"--stream-to-hdr={CODED}")
 
-# Guest's kernel, options of vmm, parameters of vicodec.
-SHORT = (("6.12", (), ()),)
-LONG = (*SHORT, ("6.1", ("--loop", "epoll", "--virtio", "packed=on"), ("multiplanar=2",)))
+# Guest's kernel, how to stream, options of vmm, parameters of vicodec.
+SHORT = (("6.12", ("-s4",), (), ()),)
+LONG = (
+    ("6.1", ("-s20",), ("--loop", "epoll", "--virtio", "packed=on"), ("multiplanar=2",)),
+    ("6.12", ("-s20", "-f1"), (), ()),
+)
 
-STREAM = ("-s20", "-f1") if is_long() else ("-s4",)
 # vivid, when it is late, gives two frames the same number. v4l2-compliance knows, and forgives it by
 # the driver's name, which in the guest is another.
 TRIES = 4
@@ -112,9 +114,9 @@ def nodes_of_host():
             for entry in SYSFS.iterdir()}
 
 
-def tool_options(name):
+def tool_options(name, streaming):
     """What v4l2-compliance needs besides the node."""
-    options = ["-P", "-C", "never", *STREAM]
+    options = ["-P", "-C", "never", *streaming]
     if name == DECODER:
         options += ["--stream-from-hdr", str(CODED)]
     return options
@@ -151,10 +153,10 @@ class Host:
                        timeout=NODE_SECONDS)
         return hashlib.sha256(CODED.read_bytes()).hexdigest()
 
-    def check(self, name):
+    def check(self, name, streaming):
         """Return: what v4l2-compliance says of a node."""
-        return on_terminal([*host_words(self.tree, "v4l2-compliance"), *tool_options(name),
-                            "-d", nodes_of_host()[name]])
+        return on_terminal([*host_words(self.tree, "v4l2-compliance"),
+                            *tool_options(name, streaming), "-d", nodes_of_host()[name]])
 
 
 class MediaGuest:
@@ -201,10 +203,10 @@ class MediaGuest:
         self.shell.run(" ".join(words), NODE_SECONDS)
         return self.shell.run(f"sha256sum <{CODED}").split()[0]
 
-    def check(self, name):
+    def check(self, name, streaming):
         """Return: what v4l2-compliance says of a node."""
         command = " ".join(["timeout", "-k", "10", str(NODE_SECONDS), "v4l2-compliance",
-                            *tool_options(name), "-d", self.paths[name]])
+                            *tool_options(name, streaming), "-d", self.paths[name]])
         _, said = self.shell.run_any(command, NODE_SECONDS + hosted.END_SECONDS)
         return said
 
@@ -221,25 +223,31 @@ class MediaGuest:
 class Parity:
     """Host and guest with one kernel: the host's results first, then a guest for all nodes."""
 
-    def __init__(self, work, kernel_name, options, codec):
+    def __init__(self, work, kernel_name, streaming, options, codec):
         self.description = work["kernels"][kernel_name]
         self.host = Host(work, codec)
+        self.kernel_name = kernel_name
+        self.streaming = streaming
         self.options = options
-        self.chosen = [name for name in (*NODES, SYNTHETIC)
-                       if work["text"] in self.title(kernel_name, name)]
+        self.chosen = [name for name in (*NODES, SYNTHETIC) if work["text"] in self.title(name)]
         self.coded = None  # checksum of the host's
 
-    @staticmethod
-    def title(kernel_name, name):
-        return f"{name}, guest's kernel {kernel_name}"
+    def title(self, name):
+        return f"{name}, guest's kernel {self.kernel_name}, {' '.join(self.streaming)}"
 
     @functools.cached_property
     def of_host(self):
-        """Results by node; with the drivers loaded anew afterwards."""
+        """Results by node, or why there are none; with the drivers loaded anew afterwards."""
         self.host.load()
         self.coded = self.host.encode()
-        found = {name: compliance.parse(self.host.check(name)) for name in self.chosen
-                 if name != SYNTHETIC}
+        found = {SYNTHETIC: {}}
+        for name in self.chosen:
+            if name != SYNTHETIC:
+                said = self.host.check(name, self.streaming)
+                try:
+                    found[name] = compliance.parse(said)
+                except compliance.ComplianceError as error:
+                    found[name] = error
         self.host.load()
         return found
 
@@ -260,14 +268,17 @@ class Parity:
 
     def compare(self, name):
         """The same, silently."""
+        of_host = self.of_host[name]
+        if isinstance(of_host, compliance.ComplianceError):
+            raise of_host
         if name == DECODER:
             found = self.guest.encode()
             expect(found == self.coded, "the guest's encoder gives other bytes than the host's")
         for _ in range(TRIES):
-            of_guest = compliance.parse(self.guest.check(name))
+            of_guest = compliance.parse(self.guest.check(name, self.streaming))
             if not (name.startswith("vivid-") and compliance.has_repeated_number(of_guest)):
                 break
-        comparison = compliance.Comparison(name, self.of_host.get(name, {}), of_guest)
+        comparison = compliance.Comparison(name, of_host, of_guest)
         print("".join(f"# {line}\n" for line in comparison.table().splitlines()), end="",
               flush=True)
         wrong = comparison.wrong
@@ -291,11 +302,11 @@ class Parity:
 def cases(work):
     """Pairs of name and function, as tap.run() takes them."""
     found = []
-    for kernel_name, options, codec in LONG if is_long() else SHORT:
-        parity = Parity(work, kernel_name, options, codec)
+    for kind in LONG if is_long() else SHORT:
+        parity = Parity(work, *kind)
         for name in parity.chosen:
             check = parity.check_last if name == parity.chosen[-1] else parity.check
-            found.append((parity.title(kernel_name, name), functools.partial(check, name)))
+            found.append((parity.title(name), functools.partial(check, name)))
     return found
 
 
