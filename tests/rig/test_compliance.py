@@ -49,7 +49,7 @@ ENCODE = ("--stream-mmap", "--stream-out-mmap", "--stream-count=16", f"--stream-
 # Guest's kernel, how to stream, options of vmm, parameters of vicodec.
 SHORT = (("6.12", ("-s4",), (), ()),)
 LONG = (
-    ("6.1", ("-s20",), ("--loop", "epoll", "--virtio", "packed=on"), ("multiplanar=2",)),
+    ("6.1", ("-s20",), ("--loop", "epoll", "--virtio", "packed=on"), ("multiplanar=1",)),
     ("6.12", ("-s20", "-f1"), (), ()),
 )
 
