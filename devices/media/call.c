@@ -17,9 +17,6 @@
 #define NS_PER_S  INT64_C(1000000000)
 #define NS_PER_MS INT64_C(1000000)
 
-/* After so long without a call of this thread's nothing guards it. */
-#define GUARD_IDLE_NS UINT64_C(1000000000)
-
 /* That a reset waits for the host: until a call that hangs is abandoned, and files are closed. */
 #define WAIT_MS	     (WORKER_ABANDON_MS + 1000)
 #define WAIT_STEP_MS 500
@@ -208,10 +205,11 @@ static int do_here(struct media_call *call)
 	int64_t since = 0;
 	int r;
 
-	media_guard(call->media);
+	media_host_enter(call->media);
 	do
 		r = call->work(call);
 	while (r == -EINTR && !call->media->worker && !media_too_late(&since));
+	media_host_leave(call->media);
 	return r;
 }
 
@@ -240,43 +238,28 @@ void media_call_start(struct media_call *call)
 	media_call_free(call);
 }
 
+void media_host_enter(struct media *media)
+{
+	/* Without it a call may hang: no harm else. */
+	if (media->worker)
+		(void)worker_guard_begin(media->worker);
+}
+
+void media_host_leave(struct media *media)
+{
+	if (media->worker)
+		worker_guard_end(media->worker);
+}
+
 int media_host_ioctl(struct session *session, unsigned long cmd, void *arg)
 {
 	struct media_file *file = session->file->file;
+	int r;
 
-	media_guard(session->media);
-	return file->backend->ops->ioctl(file, cmd, arg);
-}
-
-/* The guard of this thread. */
-
-/*
- * On from the first call until a while without any: setting its timer for each would double their
- * cost, and an idle device is to be left alone.
- */
-static void on_guard_timer(struct loop_timer *timer)
-{
-	struct media *media = container_of(timer, struct media, guard_timer);
-
-	if (media->host_used) {
-		media->host_used = false;
-		(void)loop_timer_set(media->dev.loop, timer, GUARD_IDLE_NS, 0, on_guard_timer);
-		return;
-	}
-	media->guarded = false;
-	worker_guard_end(media->worker);
-}
-
-void media_guard(struct media *media)
-{
-	media->host_used = true;
-	if (media->guarded || !media->worker)
-		return;
-	media->guarded = true;
-	/* Without it a call may hang: no harm else. Without the timer it stays on. */
-	(void)worker_guard_begin(media->worker);
-	(void)loop_timer_set(media->dev.loop, &media->guard_timer, GUARD_IDLE_NS, 0,
-			     on_guard_timer);
+	media_host_enter(session->media);
+	r = file->backend->ops->ioctl(file, cmd, arg);
+	media_host_leave(session->media);
+	return r;
 }
 
 /* Life. */
@@ -328,7 +311,6 @@ void media_calls_end(struct media *media)
 {
 	if (!media->worker)
 		return;
-	loop_timer_clear(media->dev.loop, &media->guard_timer);
 	media_closing_go_on(media);
 	worker_free(media->worker);
 	media->worker = NULL;

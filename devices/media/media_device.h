@@ -140,9 +140,6 @@ struct media {
 	struct media_host *host;
 	struct media_window *window;
 	struct worker *worker; /* NULL: no call of the backend's waits */
-	struct loop_timer guard_timer;
-	bool guarded;	/* calls of this thread are interrupted once a second */
-	bool host_used; /* there was one since the timer was set */
 	struct media_clock *clock;
 	unsigned int sessions_max, buffers_max;
 	bool shared_pages, shared_dmabuf; /* what guest memory can be given to the host as */
@@ -222,8 +219,10 @@ void media_call_free(struct media_call *call);
  */
 void media_call_start(struct media_call *call);
 
-/* media_guard - a call into the host is due on this thread: see to it that it cannot hang. */
-void media_guard(struct media *media);
+/* media_host_enter, media_host_leave - around a call into the host on this thread: it cannot hang.
+ */
+void media_host_enter(struct media *media);
+void media_host_leave(struct media *media);
 
 /* media_host_ioctl - an ioctl on this thread. Return: of the backend; -EINTR after a second. */
 int media_host_ioctl(struct session *session, unsigned long cmd, void *arg);

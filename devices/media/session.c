@@ -265,10 +265,11 @@ static int map_plane(struct session *session, const struct media_plane_id *plane
 	struct media_window *window = session->media->window;
 	int r;
 
-	media_guard(session->media);
+	media_host_enter(session->media);
 	do
 		r = media_window_map(window, session->file->file, plane, writable, at);
 	while (r == -EINTR && !media_too_late(since_ns));
+	media_host_leave(session->media);
 	return r == -EINTR ? -ETIMEDOUT : r;
 }
 

@@ -226,11 +226,13 @@ int worker_new(struct worker **out, struct loop *loop, const char *name)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&worker->quiet, &attr);
 	pthread_condattr_destroy(&attr);
+	worker_guard_init(&worker->guard);
 	r = worker_signal_prepare();
 	/* So that it has its descriptor for good: a limit cannot fail later. */
 	if (r == 0)
 		r = worker_watch(worker, WORKER_LIMIT_MS * WORKER_NS_PER_MS);
 	if (r < 0) {
+		worker_guard_deinit(&worker->guard);
 		destroy(worker);
 		return r;
 	}
@@ -297,7 +299,7 @@ void worker_free(struct worker *worker)
 	if (!worker)
 		return;
 	loop_timer_clear(worker->loop, &worker->timer);
-	worker_guard_clear(&worker->guard);
+	worker_guard_deinit(&worker->guard);
 	pthread_mutex_lock(&worker->lock);
 	worker->ending = true;
 	pthread_cond_signal(&worker->work);

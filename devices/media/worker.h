@@ -91,10 +91,10 @@ void worker_hurry(struct worker *worker);
 bool worker_wait(struct worker *worker, bool (*is_so)(void *arg), void *arg, unsigned int ms);
 
 /*
- * worker_guard_begin, worker_guard_end - between them a call of the calling (the device's) thread
- * that sleeps in the host is interrupted with EINTR, once a second or so, so that it can give up
- * instead of hanging for good. They nest by counting. Not for others to notice: no signal handler
- * of the process changes anything but its own. An end is due in any case.
+ * worker_guard_begin, worker_guard_end - around a call of the calling (the device's) thread. If it
+ * sleeps in the host it is interrupted with EINTR after a second at most, and once a second from
+ * then on, so that it can give up instead of hanging for good. Costs no system call. They do not
+ * nest. An end is due in any case.
  * Return: 0; -errno, and nothing is interrupted.
  */
 int worker_guard_begin(struct worker *worker);

@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 #include "devices/media/worker.h"
+#include "devices/media/worker_guard.h"
 #include "devices/media/worker_signal.h"
 #include "thread.h"
 

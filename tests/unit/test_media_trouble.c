@@ -8,9 +8,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 
@@ -18,6 +16,7 @@
 
 #include "devices/media/worker.h"
 #include "media_sent.h"
+#include "other_threads.h"
 
 #define DRIVER_WAITS_MS 5000u
 #define INNOCENT	12 /* sessions */
@@ -305,38 +304,25 @@ static void a_qbuf_that_may_start_hardware_holds_up_nobody(void **state)
 	assert_false(qbuf_was_on_loop());
 }
 
-/* --- signals --- */
+/* --- a device with nothing to do --- */
 
-static atomic_uint signals;
-
-static void count(int signal)
+static void idle_sessions_cost_nothing(void **state)
 {
-	atomic_fetch_add(&signals, 1);
-}
-
-/* The device's own calls are guarded by a signal once a second; not so an idle device. */
-static void idle_sessions_cost_no_signals(void **state)
-{
-	const struct sigaction action = {.sa_handler = count};
 	const uint32_t session = media_rig_streaming(&rig, CAPTURE_MP, 2);
 	struct media_event event;
+	unsigned long before;
 
-	assert_int_equal(sigaction(SIGRTMIN + 1, &action, NULL), 0);
 	fake_node_complete(rig.node, 0, CAPTURE_MP, 1, 0, 1);
 	media_rig_frame(&rig, session, &event);
+	/* For so long it is looked after what may hang. */
+	pause_ms(WORKER_LIMIT_MS + 1000);
+	before = other_threads_sleeps();
 	pause_ms(2500);
-	atomic_store(&signals, 0);
-	pause_ms(2500);
-	assert_int_equal(atomic_load(&signals), 0);
-	/* And it is on again when it is needed. */
-	for (unsigned int i = 0; i < 15; i++) {
-		assert_int_equal(media_rig_qbuf(&rig, session, CAPTURE_MP, i & 1), 0);
-		fake_node_complete(rig.node, 0, CAPTURE_MP, 1, 0, 1);
-		media_rig_frame(&rig, session, &event);
-		assert_int_equal(event.dqbuf.buffer.index, i & 1 ? 0 : 1);
-		pause_ms(100);
-	}
-	assert_true(atomic_load(&signals) >= 1);
+	assert_int_equal(other_threads_sleeps(), before);
+	/* And again, when it is needed. */
+	fake_node_hang(rig.node, VIDIOC_QBUF, FAKE_SLEEP);
+	assert_int_equal(media_rig_qbuf(&rig, session, CAPTURE_MP, event.dqbuf.buffer.index), EIO);
+	fake_node_wake(rig.node);
 }
 
 /* --- errors of dequeuing --- */
@@ -458,7 +444,7 @@ int main(int argc, char **argv)
 		TEST(files_are_closed_when_calls_come_back, begin_codec),
 		TEST(a_qbuf_that_takes_long_succeeds, begin_codec),
 		TEST(a_qbuf_that_may_start_hardware_holds_up_nobody, begin_codec),
-		TEST(idle_sessions_cost_no_signals, begin_codec),
+		TEST(idle_sessions_cost_nothing, begin_codec),
 	};
 	const struct CMUnitTest quick[] = {
 		TEST(a_dequeue_that_fails_is_tried_again, begin),

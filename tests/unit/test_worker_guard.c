@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_worker_signal.c - tests worker_signal.c: what interrupts the device's own thread.
+ * test_worker_guard.c - tests worker_guard.c: what interrupts the calls of a device's own thread.
  */
 #include "devices/media/worker.h"
 
@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "loop_kinds.h"
+#include "other_threads.h"
 #include "worker_rig.h"
 
 static void a_guard_interrupts_its_own_thread(void **state)
@@ -49,21 +50,41 @@ static bool is_interrupted_soon(void)
 	return nanosleep(&time, NULL) < 0;
 }
 
-static void guards_nest(void **state)
+static void only_calls_are_interrupted(void **state)
 {
 	worker_setup(&limits_hanging);
-	assert_int_equal(worker_guard_begin(worker_rig.worker), 0);
-	assert_int_equal(worker_guard_begin(worker_rig.worker), 0);
-	assert_true(is_interrupted_soon());
-	worker_guard_end(worker_rig.worker);
-	assert_true(is_interrupted_soon());
-	worker_guard_end(worker_rig.worker);
-	assert_false(is_interrupted());
+	for (unsigned int i = 0; i < 3; i++) {
+		assert_int_equal(worker_guard_begin(worker_rig.worker), 0);
+		assert_true(is_interrupted_soon());
+		assert_true(is_interrupted_soon());
+		worker_guard_end(worker_rig.worker);
+		assert_false(is_interrupted());
+	}
 	assert_int_equal(worker_guard_begin(worker_rig.worker), 0);
 	assert_true(is_interrupted_soon());
 	/* Not ended: that is free's business. */
 	worker_end();
 	assert_false(is_interrupted());
+	worker_teardown();
+}
+
+/* Nobody looks while there is nothing to see. */
+static void a_guard_rests_until_there_are_calls(void **state)
+{
+	unsigned int waits = 0;
+	unsigned long before;
+
+	worker_setup(&limits_hanging);
+	for (unsigned int i = 0; i < 3; i++) {
+		assert_int_equal(worker_guard_begin(worker_rig.worker), 0);
+		assert_true(is_interrupted_soon());
+		worker_guard_end(worker_rig.worker);
+		do {
+			before = other_threads_sleeps();
+			assert_false(is_interrupted());
+		} while (other_threads_sleeps() != before && ++waits < 100);
+		assert_int_equal(other_threads_sleeps(), before);
+	}
 	worker_teardown();
 }
 
@@ -135,12 +156,13 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_guard_interrupts_its_own_thread),
-		cmocka_unit_test(guards_nest),
+		cmocka_unit_test(only_calls_are_interrupted),
+		cmocka_unit_test(a_guard_rests_until_there_are_calls),
 		cmocka_unit_test(a_guard_follows_the_thread_that_asks),
 		cmocka_unit_test(a_guard_does_not_disturb_the_loop),
 	};
 
 	if (!kind_select(argc, argv))
 		return 0;
-	return cmocka_run_group_tests_name("worker_signal", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("worker_guard", tests, NULL, NULL);
 }
