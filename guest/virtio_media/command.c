@@ -4,7 +4,8 @@
  *
  * Virtio 1.4, media device, "Command Virtqueue". Each command has memory of its own. Who waits for
  * one may be killed: the memory then stays with the device until that gives it back, and what the
- * command has achieved is undone by its orphan function. Queue functions run in any context, the
+ * command has achieved is undone by its orphan function. What must be sent though nobody can wait,
+ * CLOSE and MUNMAP, waits for room in the ring by itself. Queue functions run in any context, the
  * others in a process.
  */
 #include <linux/scatterlist.h>
@@ -32,8 +33,8 @@ struct vmedia_command *vmedia_command_new(struct vmedia_device *device, size_t o
 
 	if (!command)
 		return NULL;
-	command->out = kvzalloc(out_len, GFP_KERNEL);
-	command->in = in_len ? kvzalloc(in_len, GFP_KERNEL) : NULL;
+	command->out = kvzalloc(out_len, GFP_KERNEL_ACCOUNT);
+	command->in = in_len ? kvzalloc(in_len, GFP_KERNEL_ACCOUNT) : NULL;
 	if (!command->out || (in_len && !command->in)) {
 		kvfree(command->out);
 		kvfree(command->in);
@@ -118,45 +119,50 @@ static void tables_deinit(struct tables *tables)
 		kvfree(tables->all);
 }
 
-/* Return: 0: the device has it; -ENOSPC: the ring is full; another -errno. */
+/* Not after an ERROR event. After CLOSE the device may give the session's id to another one. */
+static bool may_use(const struct vmedia_session *session)
+{
+	return !session->closed && !READ_ONCE(session->error);
+}
+
+/*
+ * Under command_lock: a device that stops takes the queue away.
+ * Return: 0: the device has it; -ENOSPC: the ring is full; another -errno.
+ */
 static int add(struct vmedia_command *command, struct tables *tables)
 {
 	struct vmedia_device *device = command->device;
 	struct scatterlist *sgs[2] = {tables->all, tables->all + tables->out_n};
-	unsigned long flags;
-	bool notify = false;
 	int r;
 
-	spin_lock_irqsave(&device->command_lock, flags);
-	if (device->stopped)
-		r = -ENODEV;
+	if (device->stopped || (command->session && !may_use(command->session)))
+		return -ENODEV;
 	/* virtio 1.4, 2.7.5.3.1: no chain is longer than the queue, in whatever form */
-	else if (tables->out_n + tables->in_n > virtqueue_get_vring_size(device->commandq))
-		r = -E2BIG;
-	else
-		r = virtqueue_add_sgs(device->commandq, sgs, 1, tables->in_n ? 1 : 0, command,
-				      GFP_ATOMIC);
-	if (r == 0)
-		notify = virtqueue_kick_prepare(device->commandq);
+	if (tables->out_n + tables->in_n > device->ring_size)
+		return -E2BIG;
+	r = virtqueue_add_sgs(device->commandq, sgs, 1, tables->in_n ? 1 : 0, command, GFP_ATOMIC);
+	if (r == 0) {
+		command->sent = true;
+		virtqueue_kick(device->commandq);
+	}
+	vmedia_device_check(device, device->commandq);
 	/* A queue that is broken stays so. */
-	if (r == -EIO)
-		r = -ENODEV;
-	/* Under the lock: a device that stops would take the queue away. */
-	if (notify)
-		virtqueue_notify(device->commandq);
-	spin_unlock_irqrestore(&device->command_lock, flags);
-	return r;
+	return r == -EIO ? -ENODEV : r;
 }
 
 /* Return: whether there was room; then *@result says how it went. */
 static bool try_add(struct vmedia_command *command, struct tables *tables, int *result)
 {
+	struct vmedia_device *device = command->device;
+
+	spin_lock_irq(&device->command_lock);
 	*result = add(command, tables);
+	spin_unlock_irq(&device->command_lock);
 	return *result != -ENOSPC;
 }
 
-/* Waits for room in the ring. @killable: or until the process is killed. */
-static int submit(struct vmedia_command *command, bool killable)
+/* Waits for room in the ring, or until the process is killed. */
+static int submit(struct vmedia_command *command)
 {
 	wait_queue_head_t *room = &command->device->command_room;
 	struct tables tables;
@@ -165,12 +171,61 @@ static int submit(struct vmedia_command *command, bool killable)
 	r = tables_init(&tables, command);
 	if (r < 0)
 		return r;
-	if (!killable)
-		wait_event(*room, try_add(command, &tables, &r));
-	else if (wait_event_killable(*room, try_add(command, &tables, &r)))
+	if (wait_event_killable(*room, try_add(command, &tables, &r)))
 		r = -EINTR;
 	tables_deinit(&tables);
 	return r;
+}
+
+/* Under command_lock. */
+static void give_back(struct vmedia_command *command)
+{
+	if (command->abandoned)
+		queue_work(vmedia_workqueue, &command->work);
+	else
+		complete(&command->done);
+}
+
+/* What is posted has two pieces at most: tables take no memory. Under command_lock. */
+static bool try_posted(struct vmedia_command *command)
+{
+	struct tables tables;
+
+	return tables_init(&tables, command) == 0 && add(command, &tables) == 0;
+}
+
+/*
+ * Sends @command, or lets it wait for room. Whatever else goes wrong, it waits as well: then for
+ * the device's reset, which has the same effect as CLOSE and MUNMAP.
+ */
+static void post(struct vmedia_command *command)
+{
+	struct vmedia_device *device = command->device;
+	unsigned long flags;
+
+	spin_lock_irqsave(&device->command_lock, flags);
+	if (!device->commandq) {
+		command->error = -ENODEV;
+		give_back(command);
+	} else if (!list_empty(&device->posted) || !try_posted(command)) {
+		list_add_tail(&command->link, &device->posted);
+	}
+	spin_unlock_irqrestore(&device->command_lock, flags);
+}
+
+/* There may be room now. Under command_lock. */
+static void send_posted(struct vmedia_device *device)
+{
+	struct vmedia_command *command, *next;
+
+	list_for_each_entry_safe(command, next, &device->posted, link) {
+		/* Before the device can have it. */
+		list_del(&command->link);
+		if (try_posted(command))
+			continue;
+		list_add(&command->link, &device->posted);
+		return;
+	}
 }
 
 /* Return: 0, the command is the caller's; -EINTR: it came too late, and is not. */
@@ -198,14 +253,14 @@ static int finish(struct vmedia_command *command)
 
 /*
  * vmedia_command_run - send @command and wait for the answer, or until the process is killed.
- * Return: 0 and what the device wrote in @in; -EINTR: the command is not the caller's any more;
- * another -errno: it did not get to the device, or there was no answer.
+ * Return: 0 and what the device wrote in @in; -EINTR, which nothing else is: the command is not the
+ * caller's any more; another -errno: it did not get to the device (.sent), or was not answered.
  */
 int vmedia_command_run(struct vmedia_command *command)
 {
 	int r;
 
-	r = submit(command, true);
+	r = submit(command);
 	if (r == -EINTR) {
 		/* It has never been in the ring, but there is somebody to be told. */
 		command->error = r;
@@ -219,30 +274,26 @@ int vmedia_command_run(struct vmedia_command *command)
 	return finish(command);
 }
 
-/* vmedia_command_run_for - the same, but not killed, and for @timeout (jiffies) at most. */
+/*
+ * vmedia_command_run_for - post @command and wait for the answer, for @timeout (jiffies) at most.
+ * Return: as vmedia_command_run().
+ */
 int vmedia_command_run_for(struct vmedia_command *command, unsigned long timeout)
 {
-	int r;
-
-	r = submit(command, false);
-	if (r < 0)
-		return r;
+	post(command);
 	if (!wait_for_completion_timeout(&command->done, timeout) && abandon(command) < 0)
 		return -EINTR;
 	return finish(command);
 }
 
-/* vmedia_command_post - send @command, and do not wait. It is not the caller's any more. */
+/*
+ * vmedia_command_post - send @command, which is small, as soon as there is room. Does not wait; the
+ * command is not the caller's any more.
+ */
 void vmedia_command_post(struct vmedia_command *command)
 {
-	int r;
-
 	command->abandoned = true;
-	r = submit(command, false);
-	if (r == 0)
-		return;
-	command->error = r;
-	work(&command->work);
+	post(command);
 }
 
 /*
@@ -257,17 +308,8 @@ int vmedia_command_status(const struct vmedia_command *command)
 	if (command->used < sizeof(*response))
 		return -EIO;
 	status = le32_to_cpu(response->status);
-	/* From there on they mean something inside of the kernel. */
-	return status < ERESTARTSYS ? -(int)status : -EIO;
-}
-
-/* Under command_lock. */
-static void give_back(struct vmedia_command *command)
-{
-	if (command->abandoned)
-		queue_work(vmedia_workqueue, &command->work);
-	else
-		complete(&command->done);
+	/* From ERESTARTSYS on they mean something inside of the kernel, and EINTR does here. */
+	return status < ERESTARTSYS && status != EINTR ? -(int)status : -EIO;
 }
 
 /* vmedia_command_interrupt - the device has given commands back. */
@@ -283,14 +325,20 @@ void vmedia_command_interrupt(struct virtqueue *vq)
 		command->used = min_t(size_t, len, command->in_len);
 		give_back(command);
 	}
+	send_posted(device);
+	if (!device->stopped)
+		vmedia_device_check(device, vq);
 	spin_unlock_irqrestore(&device->command_lock, flags);
 	wake_up(&device->command_room);
 }
 
-/* vmedia_command_return_all - of a device that has been reset; there is no interrupt any more. */
+/*
+ * vmedia_command_return_all - of a device that has been reset; there is no interrupt any more, and
+ * from now on no queue.
+ */
 void vmedia_command_return_all(struct vmedia_device *device)
 {
-	struct vmedia_command *command;
+	struct vmedia_command *command, *next;
 	unsigned long flags;
 
 	spin_lock_irqsave(&device->command_lock, flags);
@@ -298,5 +346,11 @@ void vmedia_command_return_all(struct vmedia_device *device)
 		command->error = -ENODEV;
 		give_back(command);
 	}
+	list_for_each_entry_safe(command, next, &device->posted, link) {
+		list_del(&command->link);
+		command->error = -ENODEV;
+		give_back(command);
+	}
+	device->commandq = NULL;
 	spin_unlock_irqrestore(&device->command_lock, flags);
 }

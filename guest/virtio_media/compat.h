@@ -2,16 +2,18 @@
 /*
  * compat.h - what differs between the kernels that the driver is built for: Linux 6.1 and newer.
  *
- * The driver has no control handler, no struct v4l2_fh and no timer, so that the changes of these
- * (6.15, 6.18) do not touch it.
+ * The driver has no control handler and no timer, so that the changes of these (6.15) do not touch
+ * it.
  */
 #ifndef VIRTIO_MEDIA_COMPAT_H
 #define VIRTIO_MEDIA_COMPAT_H
 
+#include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/version.h>
 #include <linux/videodev2.h>
 #include <linux/virtio_config.h>
+#include <media/v4l2-fh.h>
 
 /* 6.11: callbacks and names come in one array, and no longer in two. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 11, 0)
@@ -40,6 +42,31 @@ static inline int vmedia_find_vqs(struct virtio_device *vdev, unsigned int n,
 				  struct virtqueue *vqs[], struct virtqueue_info info[])
 {
 	return virtio_find_vqs(vdev, n, vqs, info, NULL);
+}
+#endif
+
+/* 6.18: each file has a struct v4l2_fh, and these two set its private_data. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
+static inline void vmedia_fh_add(struct v4l2_fh *fh, struct file *file)
+{
+	file->private_data = fh;
+	v4l2_fh_add(fh);
+}
+
+static inline void vmedia_fh_del(struct v4l2_fh *fh, struct file *file)
+{
+	v4l2_fh_del(fh);
+	file->private_data = NULL;
+}
+#else
+static inline void vmedia_fh_add(struct v4l2_fh *fh, struct file *file)
+{
+	v4l2_fh_add(fh, file);
+}
+
+static inline void vmedia_fh_del(struct v4l2_fh *fh, struct file *file)
+{
+	v4l2_fh_del(fh, file);
 }
 #endif
 

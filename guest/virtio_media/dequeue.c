@@ -4,7 +4,8 @@
  *
  * Virtio 1.4, media device, "Dequeue buffer". The rules are those of V4L2's own queues
  * (videobuf2): what DQBUF says of a queue that does not stream or is past its LAST buffer, and when
- * poll() says POLLERR. Pointers and offsets of an event mean nothing; those of QBUF are told.
+ * poll() says POLLERR. Pointers and offsets of an event mean nothing; those of QBUF are told, and
+ * its lengths bound what programs are told to read.
  */
 #include <linux/sched/signal.h>
 
@@ -44,9 +45,24 @@ static int try_queue(const struct vmedia_queue *queue)
 		return queue->session->error;
 	if (!queue->streaming)
 		return -EINVAL;
-	if (queue->last)
-		return -EPIPE;
-	return list_empty(&queue->done) ? -EAGAIN : 0;
+	if (!list_empty(&queue->done))
+		return 0;
+	/* The device gives nothing either, until the codec goes on. */
+	return queue->last ? -EPIPE : -EAGAIN;
+}
+
+static unsigned int planes_of(const struct vmedia_buffer *buffer)
+{
+	return min3(buffer->buffer.length, buffer->planes_n, (u32)VIDEO_MAX_PLANES);
+}
+
+static void fill_plane(const struct vmedia_buffer *buffer, unsigned int i, struct v4l2_plane *plane)
+{
+	*plane = buffer->planes[i];
+	plane->m.userptr = buffer->m[i];
+	plane->length = buffer->lengths[i];
+	plane->bytesused = min(plane->bytesused, plane->length);
+	plane->data_offset = min(plane->data_offset, plane->bytesused);
 }
 
 /* Under vmedia_device.lock. Return: planes that were filled in. */
@@ -54,30 +70,30 @@ static unsigned int fill(struct vmedia_queue *queue, const struct vmedia_buffer 
 			 struct v4l2_buffer *arg, struct v4l2_plane *planes)
 {
 	struct v4l2_plane *pointer = arg->m.planes;
-	const u32 room = arg->length;
 	unsigned int i, n;
 
 	*arg = buffer->buffer;
+	arg->index = buffer->index;
 	arg->type = queue->type;
+	arg->memory = buffer->memory;
 	arg->flags &= ~(V4L2_BUF_FLAG_DONE | V4L2_BUF_FLAG_QUEUED | V4L2_BUF_FLAG_PREPARED |
 			V4L2_BUF_FLAG_REQUEST_FD);
 	arg->request_fd = 0;
 	if (!V4L2_TYPE_IS_MULTIPLANAR(queue->type)) {
 		arg->m.userptr = buffer->m[0];
+		arg->length = buffer->lengths[0];
+		arg->bytesused = min(arg->bytesused, arg->length);
 		return 0;
 	}
-	n = min3(buffer->buffer.length, room, (u32)VIDEO_MAX_PLANES);
-	for (i = 0; i < n; i++) {
-		planes[i] = buffer->planes[i];
-		planes[i].m.userptr = buffer->m[i];
-	}
+	n = planes_of(buffer);
+	for (i = 0; i < n; i++)
+		fill_plane(buffer, i, &planes[i]);
 	arg->m.planes = pointer;
 	arg->length = n;
 	return n;
 }
 
-/* Moves a buffer, and its @pages. Under vmedia_device.lock. Return: 0; -errno: nothing has changed.
- */
+/* Moves a buffer, and its @pages. Under vmedia_device.lock. Return: -errno: nothing has changed. */
 static int take(struct vmedia_call *call, struct vmedia_queue *queue, struct vmedia_pages *pages[])
 {
 	struct v4l2_buffer *arg = call->arg;
@@ -90,7 +106,7 @@ static int take(struct vmedia_call *call, struct vmedia_queue *queue, struct vme
 		return r;
 	buffer = list_first_entry(&queue->done, struct vmedia_buffer, link);
 	/* As V4L2: it stays, and the application may ask again with more room. */
-	if (V4L2_TYPE_IS_MULTIPLANAR(queue->type) && arg->length < buffer->buffer.length)
+	if (V4L2_TYPE_IS_MULTIPLANAR(queue->type) && arg->length < planes_of(buffer))
 		return -EINVAL;
 	if (!vmedia_queue_is_output(queue) && buffer->buffer.flags & V4L2_BUF_FLAG_LAST)
 		queue->last = true;
@@ -110,6 +126,7 @@ int vmedia_dequeue(struct vmedia_call *call)
 	const struct v4l2_buffer *arg = call->arg;
 	struct vmedia_queue *queue = vmedia_queue_find(call->session, arg->type);
 	struct vmedia_device *device = call->session->device;
+	wait_queue_head_t *wait = &call->session->wait;
 	struct vmedia_pages *pages[VIDEO_MAX_PLANES];
 	unsigned int i;
 	int r = 0;
@@ -117,16 +134,25 @@ int vmedia_dequeue(struct vmedia_call *call)
 	if (!queue)
 		return -EINVAL;
 	spin_lock_irq(&device->lock);
-	queue->waiters++;
-	if (!call->nonblocking)
-		r = wait_event_interruptible_lock_irq(call->session->wait,
-						      try_queue(queue) != -EAGAIN, device->lock);
-	queue->waiters--;
+	/* As V4L2: one at a time. */
+	if (queue->waiting) {
+		r = -EBUSY;
+	} else if (!call->nonblocking) {
+		queue->waiting = true;
+		r = wait_event_interruptible_lock_irq(*wait, try_queue(queue) != -EAGAIN,
+						      device->lock);
+		queue->waiting = false;
+	}
 	if (r == 0)
 		r = take(call, queue, pages);
 	spin_unlock_irq(&device->lock);
-	for (i = 0; i < VIDEO_MAX_PLANES && r == 0; i++)
-		vmedia_pages_unpin(pages[i]);
+	for (i = 0; i < VIDEO_MAX_PLANES && r == 0; i++) {
+		/* A device that gave up on a buffer may not have it back from its host. */
+		if (arg->flags & V4L2_BUF_FLAG_ERROR)
+			vmedia_parking_add(&queue->parking, pages[i]);
+		else
+			vmedia_pages_unpin(pages[i]);
+	}
 	return r;
 }
 

@@ -62,7 +62,6 @@ static int start(struct vmedia_device *device)
 	r = vmedia_find_vqs(virtio, VIRTIO_MEDIA_QUEUES, vqs, info);
 	if (r < 0)
 		return r;
-	device->commandq = vqs[VIRTIO_MEDIA_COMMANDQ];
 	device->eventq = vqs[VIRTIO_MEDIA_EVENTQ];
 	r = vmedia_notification_fill(device);
 	if (r < 0) {
@@ -72,16 +71,23 @@ static int start(struct vmedia_device *device)
 	}
 	spin_lock_irq(&device->lock);
 	spin_lock(&device->command_lock);
+	device->commandq = vqs[VIRTIO_MEDIA_COMMANDQ];
+	device->ring_size = virtqueue_get_vring_size(device->commandq);
 	device->stopped = false;
 	spin_unlock(&device->command_lock);
 	spin_unlock_irq(&device->lock);
 	virtio_device_ready(virtio);
+	spin_lock_irq(&device->lock);
 	virtqueue_kick(device->eventq);
+	spin_unlock_irq(&device->lock);
 	return 0;
 }
 
-/* May be called again. After it the device does not touch memory of ours. */
-static void stop(struct vmedia_device *device)
+/*
+ * May be called again. After it the device does not touch memory of ours.
+ * Return: whether it was running until now.
+ */
+static bool stop(struct vmedia_device *device)
 {
 	struct virtio_device *virtio = device->virtio;
 	bool was_stopped;
@@ -93,22 +99,38 @@ static void stop(struct vmedia_device *device)
 	device->stopped = true;
 	spin_unlock(&device->command_lock);
 	spin_unlock_irq(&device->lock);
+	/* Also one that a failed restore() has left half initialised. */
+	virtio_reset_device(virtio);
 	if (!was_stopped) {
-		virtio_reset_device(virtio);
+		/* An interrupt that has begun may still be looking at the queues. */
+		virtio_synchronize_cbs(virtio);
 		vmedia_command_return_all(device);
 		vmedia_notification_free(device);
 		virtio->config->del_vqs(virtio);
 	}
 	mutex_unlock(&device->stop_mutex);
 	wake_up_all(&device->command_room);
+	return !was_stopped;
 }
 
 static void break_down(struct work_struct *work)
 {
 	struct vmedia_device *device = container_of(work, struct vmedia_device, broken_work);
 
-	stop(device);
+	if (stop(device))
+		v4l2_err(&device->v4l2,
+			 "the device failed; it works again when the driver is bound anew\n");
 	vmedia_session_end_all(device);
+}
+
+/*
+ * vmedia_device_check - has the device made @vq unusable? Then nobody would be woken any more.
+ * Under the lock of @vq. The work is not our workqueue's, where what waits for the device may be.
+ */
+void vmedia_device_check(struct vmedia_device *device, struct virtqueue *vq)
+{
+	if (virtqueue_is_broken(vq))
+		schedule_work(&device->broken_work);
 }
 
 /* In an interrupt. The configuration space itself never changes. */
@@ -116,10 +138,8 @@ static void config_changed(struct virtio_device *virtio)
 {
 	struct vmedia_device *device = virtio->priv;
 
-	if (!(virtio->config->get_status(virtio) & VIRTIO_CONFIG_S_NEEDS_RESET))
-		return;
-	dev_err(&virtio->dev, "the device failed; it works again when the driver is bound anew\n");
-	queue_work(vmedia_workqueue, &device->broken_work);
+	if (virtio->config->get_status(virtio) & VIRTIO_CONFIG_S_NEEDS_RESET)
+		schedule_work(&device->broken_work);
 }
 
 /* The node. */
@@ -136,7 +156,6 @@ static int read_config(struct vmedia_device *device)
 	struct virtio_device *virtio = device->virtio;
 	struct video_device *video = &device->video;
 	struct virtio_media_config config;
-	struct virtio_shm_region region;
 	u32 type;
 
 	virtio_cread_bytes(virtio, 0, &config, sizeof(config));
@@ -150,12 +169,7 @@ static int read_config(struct vmedia_device *device)
 	}
 	video->vfl_type = type;
 	video->vfl_dir = direction(video->device_caps);
-	if (virtio_get_shm_region(virtio, &region, VIRTIO_MEDIA_SHM_MMAP) &&
-	    PAGE_ALIGNED(region.addr)) {
-		device->shm_start = region.addr;
-		device->shm_len = region.len;
-	}
-	return 0;
+	return vmedia_mapping_window(device);
 }
 
 static void init(struct vmedia_device *device, struct virtio_device *virtio)
@@ -165,11 +179,14 @@ static void init(struct vmedia_device *device, struct virtio_device *virtio)
 	spin_lock_init(&device->command_lock);
 	spin_lock_init(&device->lock);
 	init_waitqueue_head(&device->command_room);
+	INIT_LIST_HEAD(&device->posted);
+	init_rwsem(&device->window_lock);
 	mutex_init(&device->stop_mutex);
 	mutex_init(&device->files_mutex);
 	INIT_LIST_HEAD(&device->files);
 	INIT_WORK(&device->broken_work, break_down);
 	xa_init(&device->sessions);
+	snprintf(device->bus_info, sizeof(device->bus_info), "platform:%s", dev_name(&virtio->dev));
 	virtio->priv = device;
 }
 
@@ -210,6 +227,7 @@ static int probe(struct virtio_device *virtio)
 	return 0;
 stop:
 	stop(device);
+	cancel_work_sync(&device->broken_work);
 put:
 	v4l2_device_unregister(&device->v4l2);
 	vmedia_device_put(device);
@@ -233,17 +251,16 @@ static void remove(struct virtio_device *virtio)
 static int freeze(struct virtio_device *virtio)
 {
 	struct vmedia_device *device = virtio->priv;
-	bool in_use;
 
-	mutex_lock(&device->files_mutex);
-	in_use = !list_empty(&device->files);
-	mutex_unlock(&device->files_mutex);
-	if (in_use) {
+	if (vmedia_session_is_any(device)) {
 		dev_warn(&virtio->dev, "no suspend while a program has %s open\n",
 			 video_device_node_name(&device->video));
 		return -EBUSY;
 	}
 	stop(device);
+	/* It would stop the device that restore() starts. */
+	cancel_work_sync(&device->broken_work);
+	vmedia_session_end_all(device);
 	return 0;
 }
 

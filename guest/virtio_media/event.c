@@ -4,15 +4,18 @@
  *
  * Virtio 1.4, media device, "Emit an event". The device sends an event as soon as there is one, so
  * it is here that they pile up. As in V4L2 each subscription has room for some: then the oldest
- * goes, and of a control, or a source, that has changed again the changes add up. Subscriptions
- * change under subscribe_mutex and vmedia_device.lock.
+ * goes, and of a control, or a source, that has changed again the changes add up, since there is
+ * room for one. Subscriptions change under subscribe_mutex and vmedia_device.lock.
  */
 #include <linux/slab.h>
 
 #include "virtio_media.h"
 
-/* Of a subscription to anything but a control. */
+/* Of a subscription to anything but a control or a source. */
 #define EVENTS_MAX 8
+
+/* Of a session: more than any device has controls. Events look for theirs among them. */
+#define SUBSCRIPTIONS_MAX 1024
 
 struct event {
 	struct list_head link; /* of vmedia_session.events */
@@ -104,18 +107,26 @@ static void end(struct vmedia_session *session, struct vmedia_subscription *subs
 	while (subscription->n > 0)
 		take_oldest(session, subscription);
 	list_del(&subscription->link);
+	session->subscriptions_n--;
 	spin_unlock_irq(&device->lock);
 	kvfree(subscription);
+}
+
+static unsigned int room_for(u32 type)
+{
+	return type == V4L2_EVENT_CTRL || type == V4L2_EVENT_SOURCE_CHANGE ? 1 : EVENTS_MAX;
 }
 
 static struct vmedia_subscription *begin(struct vmedia_session *session,
 					 const struct v4l2_event_subscription *arg)
 {
-	const unsigned int max = arg->type == V4L2_EVENT_CTRL ? 1 : EVENTS_MAX;
+	const unsigned int max = room_for(arg->type);
 	struct vmedia_device *device = session->device;
 	struct vmedia_subscription *subscription;
 
-	subscription = kvzalloc(struct_size(subscription, events, max), GFP_KERNEL);
+	if (session->subscriptions_n >= SUBSCRIPTIONS_MAX)
+		return NULL;
+	subscription = kvzalloc(struct_size(subscription, events, max), GFP_KERNEL_ACCOUNT);
 	if (!subscription)
 		return NULL;
 	subscription->type = arg->type;
@@ -123,6 +134,7 @@ static struct vmedia_subscription *begin(struct vmedia_session *session,
 	subscription->max = max;
 	spin_lock_irq(&device->lock);
 	list_add_tail(&subscription->link, &session->subscriptions);
+	session->subscriptions_n++;
 	spin_unlock_irq(&device->lock);
 	return subscription;
 }

@@ -19,20 +19,23 @@ static int querycap(struct vmedia_call *call)
 
 	strscpy(arg->driver, "virtio-media", sizeof(arg->driver));
 	strscpy(arg->card, device->card, sizeof(arg->card));
-	snprintf(arg->bus_info, sizeof(arg->bus_info), "platform:%s",
-		 dev_name(&device->virtio->dev));
+	strscpy(arg->bus_info, device->bus_info, sizeof(arg->bus_info));
 	arg->version = LINUX_VERSION_CODE;
 	arg->device_caps = device->video.device_caps | V4L2_CAP_EXT_PIX_FORMAT;
 	arg->capabilities = arg->device_caps | V4L2_CAP_DEVICE_CAPS;
 	return 0;
 }
 
-/* S_HW_FREQ_SEEK waits for a station, at the device. */
+/* S_HW_FREQ_SEEK waits for a station, at the device; what is wrong with it comes first. */
 static int hw_freq_seek(struct vmedia_call *call)
 {
-	const u32 caps = call->session->device->video.device_caps;
+	const struct video_device *video = &call->session->device->video;
+	const struct v4l2_hw_freq_seek *arg = call->arg;
+	const u32 type =
+		video->vfl_type == VFL_TYPE_RADIO ? V4L2_TUNER_RADIO : V4L2_TUNER_ANALOG_TV;
 
-	if (call->nonblocking && caps & V4L2_CAP_HW_FREQ_SEEK)
+	if (call->nonblocking && video->device_caps & V4L2_CAP_HW_FREQ_SEEK && arg->type == type &&
+	    arg->tuner == 0)
 		return -EAGAIN;
 	return vmedia_forward(call);
 }
@@ -171,6 +174,7 @@ static struct vmedia_command *make_command(const struct vmedia_call *call)
 	command = vmedia_command_new(call->session->device, out_len, in_len);
 	if (!command)
 		return NULL;
+	command->session = call->session;
 	ioctl = command->out;
 	ioctl->hdr.cmd = cpu_to_le32(VIRTIO_MEDIA_CMD_IOCTL);
 	ioctl->session_id = cpu_to_le32(call->session->id);
@@ -206,7 +210,8 @@ static int read_answer(struct vmedia_call *call, const struct vmedia_command *co
 
 /*
  * vmedia_forward - have @call carried out by the device.
- * Return: 0, or -errno; @call->written: its struct is the device's. -EINTR: the process is killed.
+ * Return: 0, or -errno; @call->written: its struct is the device's. -EINTR: the process is killed,
+ * and the device may still do it.
  */
 int vmedia_forward(struct vmedia_call *call)
 {
@@ -224,12 +229,20 @@ int vmedia_forward(struct vmedia_call *call)
 	if (!command)
 		return -ENOMEM;
 	command->bounce = call->bounce;
+	if (call->lender) {
+		command->orphan = vmedia_parking_orphan;
+		command->context = call->lender;
+		vmedia_parking_lend(call->lender);
+	}
 	r = vmedia_command_run(command);
 	if (r == -EINTR) {
 		call->bounce = NULL;
 		return r;
 	}
+	if (call->lender)
+		vmedia_parking_return(call->lender);
 	command->bounce = NULL;
+	call->sent = command->sent;
 	if (r == 0)
 		r = read_answer(call, command);
 	if (pointer)

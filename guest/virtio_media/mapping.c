@@ -4,8 +4,11 @@
  *
  * Virtio 1.4, media device, "Mapping a MMAP buffer", "Unmapping a MMAP buffer". One MMAP command
  * for each mmap(), and one MUNMAP when the last VMA that came of it, by fork or by a split, is
- * gone. Pages are mapped as memory (write-back), which they are. A VMA keeps its file open.
+ * gone. Pages are mapped as memory (write-back), which they are; at the first touch, so that this
+ * and the device's end come one after the other. A VMA keeps its file open.
  */
+#include <linux/io.h>
+#include <linux/ioport.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 
@@ -14,25 +17,64 @@
 struct mapping {
 	refcount_t vmas;
 	struct vmedia_session *session;
-	struct list_head link; /* of vmedia_session.mappings */
-	u32 offset;
+	unsigned long page; /* of the offset that was asked for */
+	unsigned long pfn;  /* the first one */
 	/* MUNMAP, made in time: unmapping must not fail. */
 	struct vmedia_command *munmap;
 };
 
+/*
+ * vmedia_mapping_window - find region 0, if there is one: without it there is no mmap().
+ * Return: 0; -ENOMEM. Once, when the driver is bound; it is freed when it no longer is.
+ */
+int vmedia_mapping_window(struct vmedia_device *device)
+{
+	struct device *parent = &device->virtio->dev;
+	struct virtio_shm_region region;
+	void *window;
+
+	if (!virtio_get_shm_region(device->virtio, &region, VIRTIO_MEDIA_SHM_MMAP) ||
+	    region.len == 0)
+		return 0;
+	/* What the guest has there otherwise, its RAM above all, is not given to programs. */
+	if (!PAGE_ALIGNED(region.addr) || !PAGE_ALIGNED(region.len) ||
+	    !devm_request_mem_region(parent, region.addr, region.len, KBUILD_MODNAME)) {
+		dev_err(parent,
+			"no mmap(): region 0, %#llx bytes at %#llx, is not pages of its own\n",
+			region.len, region.addr);
+		return 0;
+	}
+	/* On x86 that makes pages of it write-back; the address itself is not used. */
+	window = devm_memremap(parent, region.addr, region.len, MEMREMAP_WB);
+	if (IS_ERR(window))
+		return PTR_ERR(window);
+	device->shm_start = region.addr;
+	device->shm_len = region.len;
+	return 0;
+}
+
 static bool exists(struct vmedia_session *session, u32 offset)
 {
-	const struct mapping *mapping;
+	return !offset_in_page(offset) && xa_load(&session->mappings, offset >> PAGE_SHIFT);
+}
 
-	list_for_each_entry(mapping, &session->mappings, link)
-		if (mapping->offset == offset)
-			return true;
-	return false;
+/* There are @change more mmap()s of @page. Return: 0; -ENOMEM, but not if there are fewer. */
+static int count(struct vmedia_session *session, unsigned long page, int change)
+{
+	unsigned long n;
+	void *entry;
+
+	mutex_lock(&session->mapping_mutex);
+	entry = xa_load(&session->mappings, page);
+	n = (entry ? xa_to_value(entry) : 0) + change;
+	entry = xa_store(&session->mappings, page, n ? xa_mk_value(n) : NULL, GFP_KERNEL_ACCOUNT);
+	mutex_unlock(&session->mapping_mutex);
+	return xa_err(entry);
 }
 
 /*
  * vmedia_mapping_flag - say of @arg that it is mapped, if it is here. @planes: @n, if it has any.
- * Under vmedia_device.lock.
+ * In any context.
  */
 void vmedia_mapping_flag(struct vmedia_session *session, struct v4l2_buffer *arg,
 			 const struct v4l2_plane *planes, unsigned int n)
@@ -90,21 +132,38 @@ static void vma_open(struct vm_area_struct *vma)
 static void vma_close(struct vm_area_struct *vma)
 {
 	struct mapping *mapping = vma->vm_private_data;
-	struct vmedia_device *device = mapping->session->device;
 
 	if (!refcount_dec_and_test(&mapping->vmas))
 		return;
-	spin_lock_irq(&device->lock);
-	list_del(&mapping->link);
-	spin_unlock_irq(&device->lock);
+	count(mapping->session, mapping->page, -1);
 	post_munmap(mapping->munmap);
 	kfree(mapping);
 }
 
-/* All pages were there: now the device is gone. */
+/* All pages of the VMA, at the first touch of one: there are no others later. */
+static vm_fault_t insert(const struct mapping *mapping, struct vm_area_struct *vma)
+{
+	unsigned long pfn = mapping->pfn + vma->vm_pgoff - mapping->page;
+	vm_fault_t r = VM_FAULT_NOPAGE;
+	unsigned long at;
+
+	for (at = vma->vm_start; at < vma->vm_end && r == VM_FAULT_NOPAGE; at += PAGE_SIZE)
+		r = vmf_insert_pfn(vma, at, pfn++);
+	return r;
+}
+
+/* What the device's end takes away comes before it, under the lock; afterwards nothing comes. */
 static vm_fault_t vma_fault(struct vm_fault *fault)
 {
-	return VM_FAULT_SIGBUS;
+	const struct mapping *mapping = fault->vma->vm_private_data;
+	struct vmedia_device *device = mapping->session->device;
+	vm_fault_t r = VM_FAULT_SIGBUS;
+
+	down_read(&device->window_lock);
+	if (!mapping->session->gone)
+		r = insert(mapping, fault->vma);
+	up_read(&device->window_lock);
+	return r;
 }
 
 static const struct vm_operations_struct vma_operations = {
@@ -143,6 +202,7 @@ static int map(struct vmedia_session *session, u32 offset, bool writable, u64 *a
 	command = vmedia_command_new(session->device, sizeof(*mmap), sizeof(*response));
 	if (!command)
 		return -ENOMEM;
+	command->session = session;
 	mmap = command->out;
 	mmap->hdr.cmd = cpu_to_le32(VIRTIO_MEDIA_CMD_MMAP);
 	mmap->session_id = cpu_to_le32(session->id);
@@ -176,27 +236,21 @@ static int check(const struct vmedia_device *device, u64 addr, u64 len, u64 aske
 	return asked > PAGE_ALIGN(len) ? -EINVAL : 0;
 }
 
-/* Puts the pages at @addr of the region into @vma. */
-static int insert(struct mapping *mapping, struct vm_area_struct *vma, u64 addr)
+/* Makes @vma one of the pages at @addr of the region. */
+static int set_up(struct mapping *mapping, struct vm_area_struct *vma, u64 addr)
 {
-	struct vmedia_session *session = mapping->session;
-	struct vmedia_device *device = session->device;
-	const unsigned long len = vma->vm_end - vma->vm_start;
 	int r;
 
+	r = count(mapping->session, mapping->page, 1);
+	if (r < 0)
+		return r;
 	/* What the device maps read-only cannot be made writable by mprotect(). */
 	if (!(vma->vm_flags & VM_WRITE))
 		vm_flags_clear(vma, VM_MAYWRITE);
-	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
-	r = remap_pfn_range(vma, vma->vm_start, PHYS_PFN(device->shm_start + addr), len,
-			    vma->vm_page_prot);
-	if (r < 0)
-		return r;
+	vm_flags_set(vma, VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
+	mapping->pfn = PHYS_PFN(mapping->session->device->shm_start + addr);
 	vma->vm_private_data = mapping;
 	vma->vm_ops = &vma_operations;
-	spin_lock_irq(&device->lock);
-	list_add_tail(&mapping->link, &session->mappings);
-	spin_unlock_irq(&device->lock);
 	return 0;
 }
 
@@ -207,13 +261,13 @@ static int map_into(struct mapping *mapping, struct vm_area_struct *vma)
 	u64 addr, len;
 	int r;
 
-	r = map(session, mapping->offset, vma->vm_flags & VM_WRITE, &addr, &len);
+	r = map(session, mapping->page << PAGE_SHIFT, vma->vm_flags & VM_WRITE, &addr, &len);
 	if (r < 0)
 		return r;
 	munmap->driver_addr = cpu_to_le64(addr);
 	r = check(session->device, addr, len, vma->vm_end - vma->vm_start);
 	if (r == 0)
-		r = insert(mapping, vma, addr);
+		r = set_up(mapping, vma, addr);
 	if (r < 0) {
 		post_munmap(mapping->munmap);
 		mapping->munmap = NULL;
@@ -224,7 +278,7 @@ static int map_into(struct mapping *mapping, struct vm_area_struct *vma)
 /* vmedia_mapping_mmap - mmap(); its offset is one that QUERYBUF gave. */
 int vmedia_mapping_mmap(struct file *file, struct vm_area_struct *vma)
 {
-	struct vmedia_session *session = file->private_data;
+	struct vmedia_session *session = vmedia_session_of(file);
 	struct mapping *mapping;
 	int r = -ENOMEM;
 
@@ -232,12 +286,12 @@ int vmedia_mapping_mmap(struct file *file, struct vm_area_struct *vma)
 		return -ENODEV;
 	if (!(vma->vm_flags & VM_SHARED) || vma->vm_pgoff > PHYS_PFN(U32_MAX))
 		return -EINVAL;
-	mapping = kzalloc(sizeof(*mapping), GFP_KERNEL);
+	mapping = kzalloc(sizeof(*mapping), GFP_KERNEL_ACCOUNT);
 	if (!mapping)
 		return -ENOMEM;
 	refcount_set(&mapping->vmas, 1);
 	mapping->session = session;
-	mapping->offset = vma->vm_pgoff << PAGE_SHIFT;
+	mapping->page = vma->vm_pgoff;
 	mapping->munmap = munmap_command(session->device);
 	if (mapping->munmap)
 		r = map_into(mapping, vma);

@@ -40,6 +40,7 @@ int vmedia_notification_fill(struct vmedia_device *device)
 	return 0;
 }
 
+/* @event: a copy, which the device cannot change while it is looked at. */
 static void handle(struct vmedia_device *device, const union virtio_media_event *event, u32 len)
 {
 	struct vmedia_session *session;
@@ -47,9 +48,12 @@ static void handle(struct vmedia_device *device, const union virtio_media_event 
 	if (len < sizeof(event->hdr))
 		return;
 	session = xa_load(&device->sessions, le32_to_cpu(event->hdr.session_id));
-	/* It may have been closed meanwhile. */
-	if (!session)
+	/* It may have been closed meanwhile, or is not yet known here. */
+	if (!session) {
+		if (le32_to_cpu(event->hdr.event) == VIRTIO_MEDIA_EVT_ERROR)
+			vmedia_session_fail_early(device, le32_to_cpu(event->hdr.session_id));
 		return;
+	}
 	switch (le32_to_cpu(event->hdr.event)) {
 	case VIRTIO_MEDIA_EVT_ERROR:
 		vmedia_session_fail(session, -ENODEV);
@@ -71,14 +75,15 @@ static void handle(struct vmedia_device *device, const union virtio_media_event 
 /* vmedia_notification_drain - read all that the device has sent. */
 void vmedia_notification_drain(struct vmedia_device *device)
 {
-	union virtio_media_event *event;
+	union virtio_media_event *event, copy;
 	unsigned long flags;
 	unsigned int n = 0;
 	unsigned int len;
 
 	spin_lock_irqsave(&device->lock, flags);
 	while (!device->stopped && (event = virtqueue_get_buf(device->eventq, &len))) {
-		handle(device, event, len);
+		memcpy(&copy, event, sizeof(copy));
+		handle(device, &copy, len);
 		/* There is room, since it has just been taken out; or the queue is broken. */
 		if (give(device, event, GFP_ATOMIC) < 0)
 			kfree(event);
@@ -86,6 +91,8 @@ void vmedia_notification_drain(struct vmedia_device *device)
 	}
 	if (n > 0 && virtqueue_kick_prepare(device->eventq))
 		virtqueue_notify(device->eventq);
+	if (!device->stopped)
+		vmedia_device_check(device, device->eventq);
 	spin_unlock_irqrestore(&device->lock, flags);
 }
 

@@ -10,14 +10,6 @@
 
 #include "virtio_media.h"
 
-struct vmedia_pages {
-	struct page **pages;
-	unsigned long n;
-	unsigned int offset; /* of the first byte, in the first page */
-	u32 len;	     /* bytes */
-	bool write;	     /* the device writes to them */
-};
-
 static void unpin(struct vmedia_pages *pages, unsigned long n)
 {
 	unpin_user_pages_dirty_lock(pages->pages, n, pages->write);
@@ -42,7 +34,7 @@ struct vmedia_pages *vmedia_pages_pin(unsigned long start, u32 len, bool write)
 	pages = kzalloc(sizeof(*pages), GFP_KERNEL);
 	if (!pages)
 		return ERR_PTR(-ENOMEM);
-	pages->pages = kvmalloc_array(n, sizeof(*pages->pages), GFP_KERNEL);
+	pages->pages = kvmalloc_array(n, sizeof(*pages->pages), GFP_KERNEL_ACCOUNT);
 	if (!pages->pages) {
 		kfree(pages);
 		return ERR_PTR(-ENOMEM);
@@ -68,6 +60,13 @@ void vmedia_pages_unpin(struct vmedia_pages *pages)
 {
 	if (pages)
 		unpin(pages, pages->n);
+}
+
+/* vmedia_pages_equal - the same memory, for the same use? */
+bool vmedia_pages_equal(const struct vmedia_pages *a, const struct vmedia_pages *b)
+{
+	return a->n == b->n && a->offset == b->offset && a->len == b->len && a->write == b->write &&
+	       memcmp(a->pages, b->pages, a->n * sizeof(*a->pages)) == 0;
 }
 
 struct list {

@@ -18,6 +18,7 @@ void vmedia_queue_init(struct vmedia_queue *queue, struct vmedia_session *sessio
 	queue->unused = true;
 	mutex_init(&queue->mutex);
 	xa_init(&queue->buffers);
+	vmedia_parking_init(&queue->parking);
 	INIT_LIST_HEAD(&queue->done);
 }
 
@@ -53,53 +54,63 @@ void vmedia_queue_set_state(struct vmedia_queue *queue, struct vmedia_buffer *bu
 	wake_up_all(&queue->session->wait);
 }
 
-/* vmedia_queue_unpin - the device does not have the pages of @buffer any more. */
-void vmedia_queue_unpin(struct vmedia_buffer *buffer)
-{
-	unsigned int i;
-
-	for (i = 0; i < VIDEO_MAX_PLANES; i++) {
-		vmedia_pages_unpin(buffer->pages[i]);
-		buffer->pages[i] = NULL;
-	}
-}
-
-/* Nothing of @buffer is with the device, and no event tells of it. */
-static void settle(struct vmedia_queue *queue, struct vmedia_buffer *buffer)
+/*
+ * vmedia_queue_drop - nothing of @buffer is with the device as far as the application knows, and no
+ * event tells of it any more. @sure: the device says so, too.
+ */
+void vmedia_queue_drop(struct vmedia_queue *queue, struct vmedia_buffer *buffer, bool sure)
 {
 	struct vmedia_device *device = queue->session->device;
+	unsigned int i;
 
 	spin_lock_irq(&device->lock);
 	vmedia_queue_set_state(queue, buffer, VMEDIA_IDLE);
 	spin_unlock_irq(&device->lock);
-	vmedia_queue_unpin(buffer);
+	for (i = 0; i < VIDEO_MAX_PLANES; i++) {
+		if (sure)
+			vmedia_pages_unpin(buffer->pages[i]);
+		else
+			vmedia_parking_add(&queue->parking, buffer->pages[i]);
+		buffer->pages[i] = NULL;
+	}
 }
 
-/* vmedia_queue_remove - forget buffers from @index on. */
-void vmedia_queue_remove(struct vmedia_queue *queue, u32 index, u32 count)
+static void remove(struct vmedia_queue *queue, struct vmedia_buffer *buffer, bool sure)
+{
+	xa_erase(&queue->buffers, buffer->index);
+	/* Takes the lock: whoever has found it is done with it then. */
+	vmedia_queue_drop(queue, buffer, sure);
+	kfree(buffer);
+}
+
+/* vmedia_queue_remove - forget buffers from @index on. @sure: as vmedia_queue_drop(). */
+void vmedia_queue_remove(struct vmedia_queue *queue, u32 index, u32 count, bool sure)
 {
 	struct vmedia_buffer *buffer;
 	unsigned long i;
 
 	if (count == 0)
 		return;
-	xa_for_each_range(&queue->buffers, i, buffer, index, (unsigned long)index + count - 1) {
-		xa_erase(&queue->buffers, i);
-		/* Takes the lock: whoever has found it is done with it then. */
-		settle(queue, buffer);
-		kfree(buffer);
-	}
+	xa_for_each_range(&queue->buffers, i, buffer, index, (unsigned long)index + count - 1)
+		remove(queue, buffer, sure);
 }
 
 /* vmedia_queue_deinit - the session is closed. */
 void vmedia_queue_deinit(struct vmedia_queue *queue)
 {
-	vmedia_queue_remove(queue, 0, U32_MAX);
-	xa_destroy(&queue->buffers);
+	struct vmedia_buffer *buffer;
+	unsigned long i;
+
+	xa_for_each(&queue->buffers, i, buffer)
+		remove(queue, buffer, true);
+	vmedia_parking_clear(&queue->parking);
 }
 
-/* As STREAMOFF leaves it. @gone: the buffers are no more. */
-static void stop(struct vmedia_queue *queue, bool gone)
+/*
+ * As STREAMOFF leaves it. @gone: the buffers are no more. @sure: the device has let go of all, and
+ * will not hear of any of them late.
+ */
+static void stop(struct vmedia_queue *queue, bool gone, bool sure)
 {
 	struct vmedia_device *device = queue->session->device;
 	struct vmedia_buffer *buffer;
@@ -110,12 +121,14 @@ static void stop(struct vmedia_queue *queue, bool gone)
 	queue->last = false;
 	queue->unused = true;
 	spin_unlock_irq(&device->lock);
-	if (gone) {
-		vmedia_queue_remove(queue, 0, U32_MAX);
-	} else {
-		xa_for_each(&queue->buffers, i, buffer)
-			settle(queue, buffer);
+	xa_for_each(&queue->buffers, i, buffer) {
+		if (gone)
+			remove(queue, buffer, sure);
+		else
+			vmedia_queue_drop(queue, buffer, sure);
 	}
+	if (sure)
+		vmedia_parking_clear(&queue->parking);
 	wake_up_all(&queue->session->wait);
 }
 
@@ -133,33 +146,37 @@ static void unlock(struct vmedia_queue *queue, int result)
 		mutex_unlock(&queue->mutex);
 }
 
-/* The lock sees those that wait, and not those that only look. */
-static bool is_waited_for(struct vmedia_queue *queue)
+/*
+ * STREAMOFF, REQBUFS: all buffers of @queue, which may be NULL, are the application's again. Only
+ * if they succeed: whatever the error is, the device may never have got to do anything.
+ */
+static int forward_stop(struct vmedia_call *call, struct vmedia_queue *queue, bool gone)
 {
-	struct vmedia_device *device = queue->session->device;
-	bool waited_for;
+	bool sure;
+	int r;
 
-	spin_lock_irq(&device->lock);
-	waited_for = queue->waiters > 0;
-	spin_unlock_irq(&device->lock);
-	return waited_for;
+	if (!queue)
+		return vmedia_forward(call);
+	if (mutex_lock_interruptible(&queue->mutex))
+		return -ERESTARTSYS;
+	/* With the mutex none begins; what there is was abandoned, and may be carried out late. */
+	sure = atomic_read(&queue->parking.lent) == 0;
+	r = vmedia_forward(call);
+	if (r == 0)
+		stop(queue, gone, sure);
+	mutex_unlock(&queue->mutex);
+	return r;
 }
 
 int vmedia_queue_reqbufs(struct vmedia_call *call)
 {
 	const struct v4l2_requestbuffers *arg = call->arg;
 	struct vmedia_queue *queue = vmedia_queue_find(call->session, arg->type);
-	int r;
 
 	/* As V4L2: the buffers that somebody waits for would be others. */
-	if (queue && arg->count > 0 && is_waited_for(queue))
+	if (queue && arg->count > 0 && READ_ONCE(queue->waiting))
 		return -EBUSY;
-	r = forward_locked(call, queue);
-	/* Without memory for new ones the old ones are gone as well. */
-	if (queue && (r == 0 || r == -ENOMEM))
-		stop(queue, true);
-	unlock(queue, r);
-	return r;
+	return forward_stop(call, queue, true);
 }
 
 int vmedia_queue_create_bufs(struct vmedia_call *call)
@@ -169,6 +186,9 @@ int vmedia_queue_create_bufs(struct vmedia_call *call)
 	int r;
 
 	r = forward_locked(call, queue);
+	/* Those of a REQBUFS that failed when the old ones were gone. */
+	if (queue && r == 0)
+		vmedia_queue_remove(queue, arg->index, arg->count, false);
 	unlock(queue, r);
 	return r;
 }
@@ -182,12 +202,12 @@ int vmedia_queue_remove_bufs(struct vmedia_call *call)
 
 	r = forward_locked(call, queue);
 	if (queue && r == 0)
-		vmedia_queue_remove(queue, index, count);
+		vmedia_queue_remove(queue, index, count, true);
 	unlock(queue, r);
 	return r;
 }
 
-/* After the LAST buffer a codec goes on when any of its queues starts anew. */
+/* After the LAST buffer a codec goes on. */
 static void go_on(struct vmedia_session *session)
 {
 	struct vmedia_device *device = session->device;
@@ -207,7 +227,6 @@ int vmedia_queue_streamon(struct vmedia_call *call)
 
 	r = forward_locked(call, queue);
 	if (queue && r == 0) {
-		go_on(call->session);
 		spin_lock_irq(&device->lock);
 		queue->streaming = true;
 		spin_unlock_irq(&device->lock);
@@ -218,14 +237,7 @@ int vmedia_queue_streamon(struct vmedia_call *call)
 
 int vmedia_queue_streamoff(struct vmedia_call *call)
 {
-	struct vmedia_queue *queue = vmedia_queue_find(call->session, *(u32 *)call->arg);
-	int r;
-
-	r = forward_locked(call, queue);
-	if (queue && r == 0)
-		stop(queue, false);
-	unlock(queue, r);
-	return r;
+	return forward_stop(call, vmedia_queue_find(call->session, *(u32 *)call->arg), false);
 }
 
 /* ENCODER_CMD, DECODER_CMD: both structs begin with the command, and START is the same. */

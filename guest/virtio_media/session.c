@@ -3,14 +3,14 @@
  * session.c - an open file of the node is a session of the device: open, close, poll, its end.
  *
  * Virtio 1.4, media device, "Sessions". Memory of the application that the device writes to stays
- * pinned until the device has answered CLOSE. vmedia_session_fail() runs under
- * vmedia_device.lock; the rest in a process.
+ * pinned until the device has answered CLOSE, or was reset, however long that takes and whether or
+ * not somebody waits. vmedia_session_fail() runs under vmedia_device.lock; the rest in a process.
  */
 #include <linux/slab.h>
 
 #include "virtio_media.h"
 
-/* A device that does not close a session in that time goes on by itself, as does what is pinned. */
+/* How long close() waits, so that who opens the node next finds it free. */
 #define CLOSE_SECONDS 10
 
 static void close_work(struct work_struct *work);
@@ -42,9 +42,23 @@ static void free_session(struct vmedia_session *session)
 	for (i = 0; i < VMEDIA_QUEUES; i++)
 		vmedia_queue_deinit(&session->queues[i]);
 	vmedia_event_free_all(session);
+	xa_destroy(&session->mappings);
 	vmedia_command_free(session->close);
+	v4l2_fh_exit(&session->fh);
 	vmedia_device_put(session->device);
 	kfree(session);
+}
+
+/* vmedia_session_get - @session stays until vmedia_session_put(). */
+void vmedia_session_get(struct vmedia_session *session)
+{
+	refcount_inc(&session->users);
+}
+
+void vmedia_session_put(struct vmedia_session *session)
+{
+	if (refcount_dec_and_test(&session->users))
+		free_session(session);
 }
 
 static struct vmedia_session *new_session(struct vmedia_device *device, struct file *file)
@@ -55,53 +69,80 @@ static struct vmedia_session *new_session(struct vmedia_device *device, struct f
 	if (!session)
 		return NULL;
 	vmedia_device_get(device);
+	v4l2_fh_init(&session->fh, &device->video);
 	session->device = device;
+	refcount_set(&session->users, 1);
 	session->file = file;
 	init_waitqueue_head(&session->wait);
 	mutex_init(&session->subscribe_mutex);
 	INIT_LIST_HEAD(&session->subscriptions);
 	INIT_LIST_HEAD(&session->events);
-	INIT_LIST_HEAD(&session->mappings);
+	mutex_init(&session->mapping_mutex);
+	xa_init(&session->mappings);
 	INIT_WORK(&session->close_work, close_work);
 	for (i = 0; i < VMEDIA_QUEUES; i++)
 		vmedia_queue_init(&session->queues[i], session, i);
 	session->close = close_command(device);
 	if (session->close)
 		return session;
-	free_session(session);
+	vmedia_session_put(session);
 	return NULL;
 }
 
 /* CLOSE */
 
-/* Return: the command, for whom calls this first; NULL if there is nothing to close. */
-static struct vmedia_command *take_close(struct vmedia_session *session)
+/* Return: whether it was not closed before. From now on the session's id is not used. */
+static bool set_closed(struct vmedia_session *session)
 {
 	struct vmedia_device *device = session->device;
-	struct vmedia_command *command = NULL;
+	bool before;
 
 	spin_lock_irq(&device->lock);
-	if (!session->closed && !device->stopped) {
-		command = session->close;
-		session->close = NULL;
-	}
+	spin_lock(&device->command_lock);
+	before = session->closed;
 	session->closed = true;
+	spin_unlock(&device->command_lock);
 	spin_unlock_irq(&device->lock);
-	return command;
+	return !before;
 }
 
-/* Not while somebody else may. Waits until the device has let go of everything. */
+/* The id may be another session's soon. */
+static void forget_id(struct vmedia_session *session)
+{
+	struct vmedia_device *device = session->device;
+
+	xa_cmpxchg(&device->sessions, session->id, session, NULL, GFP_KERNEL);
+	/* Who has found it holds the lock. */
+	spin_lock_irq(&device->lock);
+	spin_unlock_irq(&device->lock);
+}
+
+/* CLOSE was answered after all, or the device was reset. */
+static void put_orphan(struct vmedia_command *command)
+{
+	vmedia_session_put(command->context);
+}
+
+/* Waits for a while until the device has let go of everything; @session stays until it has. */
 static void send_close(struct vmedia_session *session)
 {
-	struct vmedia_command *command = take_close(session);
+	struct vmedia_command *command;
 
-	if (!command)
+	if (!set_closed(session))
 		return;
+	forget_id(session);
+	command = session->close;
+	session->close = NULL;
 	set_close_id(command, session->id);
-	if (vmedia_command_run_for(command, CLOSE_SECONDS * HZ) == -EINTR)
-		session->lost = true;
-	else
-		vmedia_command_free(command);
+	vmedia_session_get(session);
+	command->orphan = put_orphan;
+	command->context = session;
+	if (vmedia_command_run_for(command, CLOSE_SECONDS * HZ) == -EINTR) {
+		v4l2_err(&session->device->v4l2, "the device takes long to close a session\n");
+		return;
+	}
+	vmedia_command_free(command);
+	vmedia_session_put(session);
 }
 
 /* After an ERROR event: the device wants to hear that we have understood. */
@@ -110,21 +151,10 @@ static void close_work(struct work_struct *work)
 	send_close(container_of(work, struct vmedia_session, close_work));
 }
 
-static void close_session(struct vmedia_session *session)
-{
-	send_close(session);
-	/* Pages that the device may write to are nobody else's, ever. */
-	if (session->lost)
-		dev_err(&session->device->virtio->dev, "the device does not close session %u\n",
-			session->id);
-	else
-		free_session(session);
-}
-
 /* OPEN */
 
 /* Nobody waits for it any more: what was opened is closed. */
-static void close_orphan(struct vmedia_command *command)
+static void open_orphan(struct vmedia_command *command)
 {
 	const struct virtio_media_resp_open *response = command->in;
 	struct vmedia_command *close = command->context;
@@ -154,7 +184,7 @@ static int open_session(struct vmedia_session *session)
 	open = command->out;
 	open->hdr.cmd = cpu_to_le32(VIRTIO_MEDIA_CMD_OPEN);
 	vmedia_device_get(device);
-	command->orphan = close_orphan;
+	command->orphan = open_orphan;
 	command->context = session->close;
 	r = vmedia_command_run(command);
 	if (r == -EINTR) {
@@ -173,6 +203,50 @@ static int open_session(struct vmedia_session *session)
 	return r;
 }
 
+/* vmedia_session_fail_early - as vmedia_session_fail(), if @id is one that is being opened. */
+void vmedia_session_fail_early(struct vmedia_device *device, u32 id)
+{
+	if (device->opening > 0 && device->failed_n < VMEDIA_FAILED_MAX)
+		device->failed[device->failed_n++] = id;
+}
+
+static void begin_open(struct vmedia_device *device)
+{
+	spin_lock_irq(&device->lock);
+	device->opening++;
+	spin_unlock_irq(&device->lock);
+}
+
+/* @session: NULL if there is none. */
+static void end_open(struct vmedia_device *device, struct vmedia_session *session)
+{
+	unsigned int i;
+
+	spin_lock_irq(&device->lock);
+	for (i = 0; i < device->failed_n && session; i++)
+		if (device->failed[i] == session->id)
+			vmedia_session_fail(session, -ENODEV);
+	if (--device->opening == 0)
+		device->failed_n = 0;
+	spin_unlock_irq(&device->lock);
+}
+
+/* Makes @session one that events find. */
+static int announce(struct vmedia_session *session)
+{
+	int r;
+
+	r = open_session(session);
+	if (r < 0)
+		return r;
+	r = xa_insert(&session->device->sessions, session->id, session, GFP_KERNEL);
+	if (r == 0)
+		return 0;
+	/* An id that is in use: the device is wrong. Or no memory. */
+	send_close(session);
+	return r == -EBUSY ? -EIO : r;
+}
+
 static int session_open(struct file *file)
 {
 	struct vmedia_device *device =
@@ -183,16 +257,12 @@ static int session_open(struct file *file)
 	session = new_session(device, file);
 	if (!session)
 		return -ENOMEM;
-	r = open_session(session);
+	begin_open(device);
+	r = announce(session);
+	end_open(device, r == 0 ? session : NULL);
 	if (r < 0) {
-		free_session(session);
+		vmedia_session_put(session);
 		return r;
-	}
-	r = xa_insert(&device->sessions, session->id, session, GFP_KERNEL);
-	if (r < 0) {
-		/* An id that is in use: the device is wrong. Or no memory. */
-		close_session(session);
-		return r == -EBUSY ? -EIO : r;
 	}
 	mutex_lock(&device->files_mutex);
 	list_add_tail(&session->link, &device->files);
@@ -202,25 +272,31 @@ static int session_open(struct file *file)
 		session->error = -ENODEV;
 	spin_unlock_irq(&device->lock);
 	mutex_unlock(&device->files_mutex);
-	file->private_data = session;
+	vmedia_fh_add(&session->fh, file);
 	return 0;
 }
 
 static int session_release(struct file *file)
 {
-	struct vmedia_session *session = file->private_data;
+	struct vmedia_session *session = vmedia_session_of(file);
 	struct vmedia_device *device = session->device;
 
+	vmedia_fh_del(&session->fh, file);
 	mutex_lock(&device->files_mutex);
 	list_del(&session->link);
 	mutex_unlock(&device->files_mutex);
-	xa_erase(&device->sessions, session->id);
-	/* Who has found it holds the lock. */
-	spin_lock_irq(&device->lock);
-	spin_unlock_irq(&device->lock);
+	forget_id(session);
+	/* Nobody finds it any more who would start that. */
 	flush_work(&session->close_work);
-	close_session(session);
+	send_close(session);
+	vmedia_session_put(session);
 	return 0;
+}
+
+/* vmedia_session_of - @file: of the node, open. */
+struct vmedia_session *vmedia_session_of(const struct file *file)
+{
+	return container_of((struct v4l2_fh *)file->private_data, struct vmedia_session, fh);
 }
 
 /* The end. */
@@ -244,17 +320,34 @@ void vmedia_session_end_all(struct vmedia_device *device)
 	list_for_each_entry(session, &device->files, link) {
 		spin_lock_irq(&device->lock);
 		session->error = -ENODEV;
-		session->closed = true;
 		wake_up_all(&session->wait);
 		spin_unlock_irq(&device->lock);
+		set_closed(session);
+		forget_id(session);
+		down_write(&device->window_lock);
+		session->gone = true;
+		up_write(&device->window_lock);
 		unmap_mapping_range(session->file->f_mapping, 0, 0, 1);
 	}
 	mutex_unlock(&device->files_mutex);
 }
 
+/* vmedia_session_is_any - Return: whether a program has the node open and can use it. */
+bool vmedia_session_is_any(struct vmedia_device *device)
+{
+	const struct vmedia_session *session;
+	bool found = false;
+
+	mutex_lock(&device->files_mutex);
+	list_for_each_entry(session, &device->files, link)
+		found |= !READ_ONCE(session->error);
+	mutex_unlock(&device->files_mutex);
+	return found;
+}
+
 static __poll_t session_poll(struct file *file, struct poll_table_struct *table)
 {
-	struct vmedia_session *session = file->private_data;
+	struct vmedia_session *session = vmedia_session_of(file);
 	struct vmedia_device *device = session->device;
 	__poll_t mask = 0;
 

@@ -126,7 +126,7 @@ static int do_call(struct vmedia_call *call, unsigned int cmd, void __user *user
 /* vmedia_ioctl - ioctl() of all programs. */
 long vmedia_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	struct vmedia_session *session = file->private_data;
+	struct vmedia_session *session = vmedia_session_of(file);
 	struct vmedia_call call = {
 		.session = session,
 		.nonblocking = file->f_flags & O_NONBLOCK,

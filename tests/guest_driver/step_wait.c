@@ -54,6 +54,36 @@ void step_streamoff(void)
 	camera_close(&camera);
 }
 
+/* As V4L2: one at a time waits in DQBUF. */
+void step_busy(void)
+{
+	struct camera camera;
+	struct v4l2_buffer buffer;
+	pid_t child;
+	int r;
+
+	camera_open(&camera, 0);
+	camera_request(&camera, V4L2_MEMORY_MMAP, 2, 0);
+	camera_on(&camera);
+	child = fork_child();
+	if (child == 0) {
+		r = camera_dequeue(&camera, &buffer);
+		_exit(r);
+	}
+	usleep(500000);
+	/* Should it wait, it is woken. */
+	alarm(10);
+	r = camera_dequeue(&camera, &buffer);
+	need(r == EBUSY, "a second DQBUF: %s", strerror(r));
+	alarm(0);
+	camera_queue_all(&camera);
+	wait_child(child, 0);
+	need(camera_dequeue(&camera, &buffer) == 0, "no frame");
+	camera_off(&camera);
+	camera_release(&camera);
+	camera_close(&camera);
+}
+
 void step_killed(void)
 {
 	for (unsigned int i = 0; i < 3; i++) {

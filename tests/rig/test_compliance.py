@@ -55,7 +55,7 @@ LONG = (
 
 # vivid, when it is late, gives two frames the same number. v4l2-compliance knows, and forgives it by
 # the driver's name, which in the guest is another.
-TRIES = 10 if is_long() else 4
+TRIES = 8
 
 BEAT_SECONDS = 120
 NODE_SECONDS = 3600 if is_long() else 300
