@@ -21,7 +21,7 @@
 #define WAIT_MS	     (WORKER_ABANDON_MS + 1000)
 #define WAIT_STEP_MS 500
 
-static int64_t now_ns(void)
+int64_t media_now_ns(void)
 {
 	struct timespec now;
 
@@ -31,7 +31,7 @@ static int64_t now_ns(void)
 
 bool media_too_late(int64_t *since_ns)
 {
-	const int64_t now = now_ns();
+	const int64_t now = media_now_ns();
 
 	if (*since_ns == 0)
 		*since_ns = now;
@@ -146,6 +146,7 @@ struct media_call *media_call_new(struct media *media, bool at_worker,
 		call->memory = NULL;
 		call->session = NULL;
 		call->request = NULL;
+		call->is_command = false;
 		call->no_room = false;
 		call->slow = false;
 	}
@@ -189,11 +190,12 @@ static void submit(struct media_call *call)
 		call->session->held = true;
 		dequeue_update(call->session);
 	}
-	if (call->request)
+	if (call->request || call->is_command)
 		media->running = call;
 	if (worker_submit(media->worker, &call->job) == 0)
 		return;
-	media->running = NULL;
+	if (media->running == call)
+		media->running = NULL;
 	/* Not the reason: it would be taken for the host's answer. */
 	call->finish(call, -EIO);
 	media_call_free(call);
@@ -309,10 +311,10 @@ void media_calls_stop(struct media *media)
 
 void media_calls_end(struct media *media)
 {
-	if (!media->worker)
-		return;
-	media_closing_go_on(media);
-	worker_free(media->worker);
-	media->worker = NULL;
+	if (media->worker) {
+		media_closing_go_on(media);
+		worker_free(media->worker);
+		media->worker = NULL;
+	}
 	media_closing_end(media);
 }

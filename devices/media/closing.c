@@ -12,6 +12,9 @@
 
 #include "devices/media/media_device.h"
 
+/* A driver waits for five seconds. */
+#define ANSWER_NS INT64_C(4500000000)
+
 static int work_close(struct media_call *call)
 {
 	session_file_put(call->file);
@@ -74,8 +77,14 @@ static void answer_later(struct media *media, struct session_file *file, struct 
 {
 	session_file_keep(file);
 	file->close_request = request;
+	file->close_ns = media_now_ns();
 	file->next_closing = media->answers;
 	media->answers = file;
+}
+
+static bool is_late(const struct session_file *file)
+{
+	return media_now_ns() - file->close_ns > ANSWER_NS;
 }
 
 static void answer_closed(struct media *media)
@@ -85,7 +94,7 @@ static void answer_closed(struct media *media)
 	while (*at) {
 		struct session_file *file = *at;
 
-		if (!atomic_load(&file->closed)) {
+		if (!atomic_load(&file->closed) || is_late(file)) {
 			at = &file->next_closing;
 			continue;
 		}
@@ -118,6 +127,8 @@ void media_close_file(struct media *media, struct session_file *file, struct vq_
 {
 	struct media_call *call = media->worker ? new_close(media, file) : NULL;
 
+	if (call)
+		call->is_command = request;
 	if (request && file->shares) {
 		answer_later(media, file, request);
 		request = NULL;
@@ -135,6 +146,12 @@ void media_close_file(struct media *media, struct session_file *file, struct vq_
 
 void media_closing_end(struct media *media)
 {
+	while (media->answers) {
+		struct session_file *file = media->answers;
+
+		media->answers = file->next_closing;
+		session_file_forget(file);
+	}
 	/* To close these would hang as well: they end with the process. */
 	while (media->closing) {
 		struct media_call *call = take(media);

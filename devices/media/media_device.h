@@ -81,6 +81,7 @@ struct session_file {
 		      * that of who closes it */
 	struct media_queue *queues[MEDIA_QUEUES]; /* the session's, on the device's thread */
 	struct vq_request *close_request;	  /* CLOSE, to be answered when it is closed */
+	int64_t close_ns;			  /* when it came */
 	struct session_file *next_closing;	  /* in media.answers */
 };
 
@@ -128,8 +129,9 @@ struct media_call {
 	uint64_t m[VIDEO_MAX_PLANES]; /* m.userptr of each plane, as the guest gave it */
 	struct media_call *next;
 	bool at_worker;
-	bool no_room; /* for the buffers that REQBUFS asks for: the host is asked for none */
-	bool slow;    /* not for this thread, as was found out late */
+	bool is_command; /* no other is begun until it is over */
+	bool no_room;	 /* for the buffers that REQBUFS asks for: the host is asked for none */
+	bool slow;	 /* not for this thread, as was found out late */
 };
 
 /* A host's own ETIMEDOUT, which says that the hardware failed, not that the call did. */
@@ -238,6 +240,9 @@ void media_calls_stop(struct media *media);
 
 /* media_calls_end - the device goes away: close what is to be closed, free what is left. */
 void media_calls_end(struct media *media);
+
+/* media_now_ns - on CLOCK_MONOTONIC. */
+int64_t media_now_ns(void);
 
 /*
  * media_too_late - has a call been interrupted for WORKER_LIMIT_MS? @since_ns: 0 the first time;

@@ -181,6 +181,7 @@ void media_queue_forget(struct session *session, struct media_queue *queue, uint
 	}
 }
 
+/* Without a time: a driver can tell it from one that the hardware has spoilt, and gave back. */
 static void fail_buffer(struct session *session, struct media_queue *queue,
 			struct media_buffer *buffer)
 {
@@ -191,6 +192,7 @@ static void fail_buffer(struct session *session, struct media_queue *queue,
 	buffer->queued = false;
 	event->buffer.flags = (event->buffer.flags & ~states) | V4L2_BUF_FLAG_ERROR;
 	event->buffer.bytesused = 0;
+	event->buffer.timestamp = (struct timeval) {};
 	for (unsigned int i = 0; i < VIDEO_MAX_PLANES; i++)
 		event->planes[i].bytesused = 0;
 	backlog_put(&session->backlog, &buffer->entry);

@@ -83,11 +83,11 @@ void session_file_put(struct session_file *file)
 	/* Only now has the host given back the pages that queued buffers had. */
 	for (unsigned int i = 0; i < MEDIA_QUEUES; i++)
 		media_queue_free(file->queues[i]);
+	atomic_store(&file->closed, true);
 	if (file->shares)
 		atomic_fetch_sub(&file->host->sharing_n, 1);
 	atomic_fetch_sub(&file->host->files_n, 1);
 	media_host_put(file->host);
-	atomic_store(&file->closed, true);
 	session_file_forget(file);
 }
 

@@ -70,6 +70,7 @@ void worker_serve(struct worker *worker)
 		pthread_mutex_unlock(&worker->lock);
 		if (!job)
 			return;
+		worker_guard_job_end(&worker->guard);
 		job->done(job, job->result);
 		leave(worker, job);
 	}
@@ -226,7 +227,7 @@ int worker_new(struct worker **out, struct loop *loop, const char *name)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&worker->quiet, &attr);
 	pthread_condattr_destroy(&attr);
-	worker_guard_init(&worker->guard);
+	worker_guard_init(&worker->guard, loop);
 	r = worker_signal_prepare();
 	/* So that it has its descriptor for good: a limit cannot fail later. */
 	if (r == 0)
@@ -271,6 +272,8 @@ int worker_submit(struct worker *worker, struct worker_job *job)
 		pthread_cond_signal(&worker->work);
 	}
 	pthread_mutex_unlock(&worker->lock);
+	if (r == 0)
+		worker_guard_job_begin(&worker->guard, worker->limits.guard_ms * WORKER_NS_PER_MS);
 	if (r == 0 && !worker->timing)
 		(void)worker_watch(worker, worker->limits.limit_ms * WORKER_NS_PER_MS);
 	return r;

@@ -18,7 +18,7 @@
 /* A driver waits five seconds for a command (docs/media.md). */
 #define WORKER_LIMIT_MS	  3000
 #define WORKER_ABANDON_MS 3500
-#define WORKER_GUARD_MS	  1000
+#define WORKER_GUARD_MS	  500
 #define WORKER_STRAYS_MAX 4 /* abandoned jobs that have not come back */
 
 struct worker;
@@ -60,7 +60,7 @@ void worker_set_came_back(struct worker *worker, void (*fn)(void *owner), void *
 /* worker_set_limits - for tests, which cannot wait for so long. Before the first job. */
 struct worker_limits {
 	unsigned int limit_ms, abandon_ms; /* the latter is the longer one */
-	unsigned int guard_ms;		   /* between interruptions */
+	unsigned int guard_ms;		   /* until a call that sleeps is interrupted */
 };
 void worker_set_limits(struct worker *worker, const struct worker_limits *limits);
 
@@ -92,9 +92,10 @@ bool worker_wait(struct worker *worker, bool (*is_so)(void *arg), void *arg, uns
 
 /*
  * worker_guard_begin, worker_guard_end - around a call of the calling (the device's) thread. If it
- * sleeps in the host it is interrupted with EINTR after a second at most, and once a second from
- * then on, so that it can give up instead of hanging for good. Costs no system call. They do not
- * nest. An end is due in any case.
+ * sleeps in the host it is interrupted with EINTR after a second at most, and twice a second from
+ * then on, so that it can give up instead of hanging for good. So is a loop that hangs where it
+ * polls, soon after a call or while there are jobs. Costs no system call. They do not nest. An end
+ * is due in any case.
  * Return: 0; -errno, and nothing is interrupted.
  */
 int worker_guard_begin(struct worker *worker);

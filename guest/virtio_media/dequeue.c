@@ -56,11 +56,19 @@ static unsigned int planes_of(const struct vmedia_buffer *buffer)
 	return min3(buffer->buffer.length, buffer->planes_n, (u32)VIDEO_MAX_PLANES);
 }
 
+/* @told: in the event, for a device that has not said it when the buffer was queued. */
+static u32 length_of(const struct vmedia_buffer *buffer, unsigned int i, u32 told)
+{
+	if (buffer->lengths[i] || buffer->memory != V4L2_MEMORY_MMAP)
+		return buffer->lengths[i];
+	return told;
+}
+
 static void fill_plane(const struct vmedia_buffer *buffer, unsigned int i, struct v4l2_plane *plane)
 {
 	*plane = buffer->planes[i];
 	plane->m.userptr = buffer->m[i];
-	plane->length = buffer->lengths[i];
+	plane->length = length_of(buffer, i, plane->length);
 	plane->bytesused = min(plane->bytesused, plane->length);
 	plane->data_offset = min(plane->data_offset, plane->bytesused);
 }
@@ -81,7 +89,7 @@ static unsigned int fill(struct vmedia_queue *queue, const struct vmedia_buffer 
 	arg->request_fd = 0;
 	if (!V4L2_TYPE_IS_MULTIPLANAR(queue->type)) {
 		arg->m.userptr = buffer->m[0];
-		arg->length = buffer->lengths[0];
+		arg->length = length_of(buffer, 0, arg->length);
 		arg->bytesused = min(arg->bytesused, arg->length);
 		return 0;
 	}
@@ -120,6 +128,16 @@ static int take(struct vmedia_call *call, struct vmedia_queue *queue, struct vme
 	return 0;
 }
 
+/*
+ * A device that gives up on a buffer may not have it back from its host. That has no time; what the
+ * hardware has spoilt does.
+ */
+static bool is_given_up(const struct v4l2_buffer *arg)
+{
+	return arg->flags & V4L2_BUF_FLAG_ERROR && !arg->timestamp.tv_sec &&
+	       !arg->timestamp.tv_usec;
+}
+
 /* vmedia_dequeue - DQBUF */
 int vmedia_dequeue(struct vmedia_call *call)
 {
@@ -147,8 +165,7 @@ int vmedia_dequeue(struct vmedia_call *call)
 		r = take(call, queue, pages);
 	spin_unlock_irq(&device->lock);
 	for (i = 0; i < VIDEO_MAX_PLANES && r == 0; i++) {
-		/* A device that gave up on a buffer may not have it back from its host. */
-		if (arg->flags & V4L2_BUF_FLAG_ERROR)
+		if (is_given_up(arg))
 			vmedia_parking_add(&queue->parking, pages[i]);
 		else
 			vmedia_pages_unpin(pages[i]);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-3-Clause)
 /*
  * parking.c - pages of an application that the device may still write to, though nobody can say
- * for which buffer: QBUF failed, or was abandoned, or the buffer came back with an error.
+ * for which buffer: QBUF failed, or was abandoned, or the buffer was given up.
  *
  * No error proves that the device, or the host behind it, has let go of a buffer. Such pages stay
  * pinned until it says so of all: STREAMOFF, REQBUFS or CLOSE has succeeded, and no command with
@@ -9,7 +9,8 @@
  */
 #include "virtio_media.h"
 
-/* Pieces of memory. More of them, all different, are of a program that wants to pin memory. */
+/* Pieces of memory, of a plane each. More of them, all different, are of a program that wants to
+ * pin memory. */
 #define PARKED_MAX 64
 
 void vmedia_parking_init(struct vmedia_parking *parking)

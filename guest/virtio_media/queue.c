@@ -202,7 +202,7 @@ int vmedia_queue_remove_bufs(struct vmedia_call *call)
 
 	r = forward_locked(call, queue);
 	if (queue && r == 0)
-		vmedia_queue_remove(queue, index, count, true);
+		vmedia_queue_remove(queue, index, count, atomic_read(&queue->parking.lent) == 0);
 	unlock(queue, r);
 	return r;
 }

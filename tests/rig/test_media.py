@@ -23,7 +23,7 @@ import sys
 import hosted
 import media_modules
 from hosted import is_long
-from tap import expect
+from tap import Failure, expect
 
 SCRATCH = pathlib.Path("/tmp/vmm-media")  # in the emulated host's memory
 SYSFS = pathlib.Path("/sys/class/video4linux")
@@ -329,10 +329,8 @@ def calls_of_frames():
             len(frames) - 1 - WARM_UP, end - begin)
 
 
-def frame_needs_two_ioctls_and_two_enters():
-    names, others, frames, seconds = calls_of_frames()
-    print(f"# {frames} frames in {seconds:.1f} s: {dict(names)}; other threads: {dict(others)}",
-          flush=True)
+def check_calls(names, others, frames, seconds):
+    """As calls_of_frames() returns them: nothing but what the frames need, and the guard's looks."""
     expect(frames > COUNTED / 3, f"only {frames} frames: {names}")
     for name in "ioctl", "io_uring_enter":
         # buffers may be queued again late at the one end, and early at the other
@@ -340,9 +338,23 @@ def frame_needs_two_ioctls_and_two_enters():
                f"{name} {names[name]} times for {frames} frames")
         del names[name]
     expect(not names, f"other system calls while {frames} frames passed: {dict(names)}")
-    # the guard against calls that hang looks once a second
-    expect(set(others) == {"futex"} and others["futex"] <= seconds + 2,
+    # the guard against calls that hang looks twice a second
+    expect(set(others) == {"futex"} and others["futex"] <= 2 * seconds + 2,
            f"calls of other threads in {seconds:.1f} s: {dict(others)}")
+
+
+def frame_needs_two_ioctls_and_two_enters():
+    """Once in three times: for half a second without a frame the guard asks what is going on."""
+    for tries_left in reversed(range(3)):
+        names, others, frames, seconds = calls_of_frames()
+        print(f"# {frames} frames in {seconds:.1f} s: {dict(names)}; other threads: "
+              f"{dict(others)}", flush=True)
+        try:
+            check_calls(names, others, frames, seconds)
+            return
+        except Failure:
+            if not tries_left:
+                raise
 
 
 def cost_does_not_depend_on_size():

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -83,11 +84,19 @@ void media_rig_init(struct media_rig *rig, const struct media_rig_options *optio
 					      : MEDIA_DRIVER_EVENTS);
 }
 
+/* A call that was given up outlives the device, until its thread has had its turn. */
+static void wait_until_freed(struct fake_node *node)
+{
+	for (unsigned int ms = 0; ms < 10000 && !fake_node_freed(node); ms++)
+		usleep(1000);
+}
+
 void media_rig_deinit(struct media_rig *rig)
 {
 	const char *problem;
 
 	media_driver_deinit(&rig->md);
+	wait_until_freed(rig->node);
 	problem = fake_node_problem(rig->node);
 	if (problem)
 		fail_msg("the device broke a rule: %s", problem);

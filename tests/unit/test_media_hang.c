@@ -266,6 +266,37 @@ static void a_dqbuf_that_hangs_is_given_up(void **state)
 	fake_node_wake(rig.node);
 }
 
+/* What the hardware has spoilt has one. */
+static void buffers_that_are_given_up_have_no_time(void **state)
+{
+	const uint32_t hung = media_rig_open(&rig);
+	struct v4l2_plane planes[VIDEO_MAX_PLANES] = {};
+	struct media_event event;
+
+	assert_int_equal(media_rig_reqbufs(&rig, hung, CAPTURE_MP, V4L2_MEMORY_MMAP, 2), 0);
+	for (uint32_t i = 0; i < 2; i++) {
+		struct v4l2_buffer buffer = {.type = CAPTURE_MP,
+					     .index = i,
+					     .memory = V4L2_MEMORY_MMAP,
+					     .length = VIDEO_MAX_PLANES,
+					     .timestamp = {.tv_sec = 7, .tv_usec = 8}};
+
+		assert_int_equal(media_driver_buffer(&rig.md, hung, VIDIOC_QBUF, &buffer, planes,
+						     NULL, 0),
+				 0);
+	}
+	assert_int_equal(media_rig_stream(&rig, hung, CAPTURE_MP, true), 0);
+	fake_node_hang(rig.node, VIDIOC_DQBUF, FAKE_SLEEP);
+	fake_node_complete(rig.node, 0, CAPTURE_MP, 1, 0, 1);
+	for (unsigned int i = 0; i < 2; i++) {
+		media_rig_frame(&rig, hung, &event);
+		assert_true(event.dqbuf.buffer.flags & V4L2_BUF_FLAG_ERROR);
+		assert_int_equal(event.dqbuf.buffer.timestamp.tv_sec, 0);
+		assert_int_equal(event.dqbuf.buffer.timestamp.tv_usec, 0);
+	}
+	fake_node_wake(rig.node);
+}
+
 static void a_driver_may_reset_meanwhile(void **state)
 {
 	struct sent sent;
@@ -353,6 +384,7 @@ int main(int argc, char **argv)
 		TEST(a_close_that_hangs_holds_up_nobody_for_long),
 		TEST(a_qbuf_that_hangs_is_answered_in_time),
 		TEST(a_dqbuf_that_hangs_is_given_up),
+		TEST(buffers_that_are_given_up_have_no_time),
 		TEST(a_driver_may_reset_meanwhile),
 		TEST(a_driver_may_close_meanwhile),
 		cmocka_unit_test(the_machine_may_end_meanwhile),

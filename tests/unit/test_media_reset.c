@@ -191,6 +191,22 @@ static void a_close_is_answered_when_the_host_lets_go(void **state)
 	media_driver_alive(&rig.md);
 }
 
+/* Nobody waits for it any more: who still did would be a driver that has it on its stack. */
+static void a_close_is_never_answered_late(void **state)
+{
+	static struct media_sent sent;
+
+	close_until_given_up(&sent);
+	media_driver_pause(&rig.md, 1500);
+	fake_node_wake(rig.node);
+	media_rig_closed(&rig, 1);
+	check_memory_is_mine(0);
+	assert_false(media_driver_within(&rig.md, &sent.command, 500));
+	media_driver_alive(&rig.md);
+	reset();
+	media_driver_alive(&rig.md);
+}
+
 /* The file is closed by a call that was given up, long after CLOSE. */
 static void a_close_behind_a_call_that_hangs_is_answered_when_that_is_over(void **state)
 {
@@ -210,6 +226,25 @@ static void a_close_behind_a_call_that_hangs_is_answered_when_that_is_over(void 
 	check_memory_is_mine(0);
 }
 
+/* "One command at a time": what hangs with the host's lock would hang the device's thread as well.
+ */
+static void no_command_runs_beside_a_close(void **state)
+{
+	static struct media_sent close, other;
+	const uint32_t session = streaming_into_guest_memory();
+	const uint32_t innocent = media_rig_open(&rig);
+
+	fake_node_hang(rig.node, FAKE_CLOSE, FAKE_SLEEP_HARD);
+	media_sent_close(&rig, &close, session);
+	media_rig_until(&rig, media_sent_sleeps);
+	memset(&other, 0, sizeof(other));
+	media_sent_ioctl(&rig, &other, innocent, VIDIOC_QUERYBUF);
+	assert_false(media_driver_within(&rig.md, &other.command, 500));
+	fake_node_wake(rig.node);
+	media_driver_wait(&rig.md, &other.command);
+	assert_true(close.command.done);
+}
+
 static void a_close_that_was_given_up_is_waited_for(void **state)
 {
 	static struct media_sent sent;
@@ -217,7 +252,7 @@ static void a_close_that_was_given_up_is_waited_for(void **state)
 	close_until_given_up(&sent);
 	assert_true(reset_and_wake() >= 0.4);
 	assert_false(sent.command.done);
-	assert_int_equal(fake_node_closed(rig.node), 2);
+	media_rig_closed(&rig, 2);
 	check_memory_is_mine(0);
 }
 
@@ -270,7 +305,9 @@ int main(int argc, char **argv)
 		TEST(a_call_that_was_given_up_is_waited_for),
 		TEST(a_close_under_way_is_waited_for),
 		TEST(a_close_is_answered_when_the_host_lets_go),
+		TEST(a_close_is_never_answered_late),
 		TEST(a_close_behind_a_call_that_hangs_is_answered_when_that_is_over),
+		TEST(no_command_runs_beside_a_close),
 		TEST(a_close_that_was_given_up_is_waited_for),
 		TEST(a_close_that_has_to_wait_is_waited_for),
 		TEST(a_host_that_never_answers_is_given_up),

@@ -147,6 +147,15 @@ static void a_sleeping_job_is_interrupted_at_the_limit(void **state)
 	worker_teardown();
 }
 
+/* All of it: while the loop does not run, its thread is interrupted. */
+static void sleep_ms(long ms)
+{
+	struct timespec left = {.tv_nsec = ms * 1000000};
+
+	while (nanosleep(&left, &left) < 0)
+		;
+}
+
 /* The timer of the one before must not be taken for that of the next. */
 static void each_job_has_the_limit_to_itself(void **state)
 {
@@ -166,7 +175,7 @@ static void each_job_has_the_limit_to_itself(void **state)
 		job_submit(&jobs[i]);
 		if (i == 0) {
 			/* Uses most of the time. */
-			usleep(250000);
+			sleep_ms(250);
 			job_wake(&jobs[i]);
 		}
 	}
