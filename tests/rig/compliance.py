@@ -4,7 +4,8 @@ What v4l2-compliance says, read and compared: of a node of the host, and of the 
 
 Its tests have no numbers. Here a test is known by the heading that it stands under (with the number
 of the input or output that is selected), its name, and how often the same stood there before. With
--f, streaming is one test for each format, size and rate, of several parts.
+-f, streaming is one test for each format, size and rate, of several parts; or for two formats, of
+a memory-to-memory device.
 """
 import collections
 import dataclasses
@@ -25,6 +26,7 @@ RESULTS = (
 TEST = re.compile(r"\s*test (.+?): ((?:OK|FAIL|WARN|Cannot test)\b.*)$")
 TEST_OF_PARTS = re.compile(r"\s*test (.+):$")
 PART = re.compile(r"\s+(\S.*): ((?:OK|FAIL|WARN|Cannot test)\b.*)$")
+CONVERSION = re.compile(r"\s+(\S.* -> .*): ((?:OK|FAIL|WARN|Cannot test)\b.*)$")
 HEADING = re.compile(r"(\S.*):$")
 COMPLAINT = re.compile(r"\s*fail: ((v4l2-\S+\(\d+\)).*)")
 TOTAL = re.compile(r"Total for .*: (\d+), Succeeded: (\d+), Failed: (\d+), Warnings: (\d+)")
@@ -99,6 +101,8 @@ class Reader:
             self.add(match[1], match[2])
         elif match := TEST_OF_PARTS.match(line):
             self.whole = match[1]
+        elif match := CONVERSION.match(line):
+            self.add(match[1], match[2])
         elif self.whole and (match := PART.match(line)):
             self.add(f"{self.whole}, {match[1]}", match[2])
         elif match := TOTAL.match(line):
