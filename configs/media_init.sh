@@ -26,5 +26,6 @@ else
 	setsid cttyhack /bin/sh
 fi
 sync
+stty opost 2>/dev/null # until the console has what was printed
 poweroff -f
 sleep 1000000

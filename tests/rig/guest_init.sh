@@ -78,6 +78,9 @@ enter_root() {
 echo "vmm-guest: init reached cpus=$(busybox nproc) memory_kib=$(memory_kib)" \
 	"memtotal_kib=$(memtotal_kib) kernel=$(busybox uname -r)"
 
+# Until the console has it: what a reset finds in the tty's buffer is lost.
+busybox stty opost 2>/dev/null
+
 run=shell
 read -r cmdline </proc/cmdline
 for word in $cmdline; do
