@@ -108,7 +108,10 @@ class Archive:
         self.lock_depth = 0
 
     def apt(self, program, *arguments, **options):
-        """Run an apt program on the private sources. As whichever user owns the cache."""
+        """
+        Run an apt program on the private sources. As whichever user owns the cache. Not while
+        another process reads package lists, which go away meanwhile.
+        """
         settings = {
             "Dir::Etc::sourcelist": self.private / "debian.sources",
             "Dir::Etc::sourceparts": "-",
@@ -122,7 +125,8 @@ class Archive:
             "Acquire::Languages": "none",
         }
         words = [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]
-        return run(program, "-q", *words, *arguments, **options)
+        with self.locked():
+            return run(program, "-q", *words, *arguments, **options)
 
     def use(self, sources):
         """Make @sources the private ones and read their package lists."""
@@ -146,8 +150,12 @@ class Archive:
 
     def update(self):
         """Read the package lists of the main and the security archive, once per object."""
-        if self.updated:
-            return
+        with self.locked():
+            if not self.updated:
+                self.read_lists()
+
+    def read_lists(self):
+        """The same, whether it has been done or not."""
         known = configured_sources()
         main = self.first_of_debian(source for source in known if source.suite == RELEASE)
         if not main:
@@ -184,6 +192,7 @@ class Archive:
     @contextlib.contextmanager
     def locked(self):
         """Keep other processes and threads from changing the cache. May be nested."""
+        self.cache.mkdir(parents=True, exist_ok=True)
         with self.lock, open(self.cache / "lock", "w") as file:
             # a second lock on the same file would wait for the first
             if self.lock_depth == 0:

@@ -153,10 +153,19 @@ with archive.locked(), archive.locked():
 """
 
 
-def cache_is_locked_by_one_process_at_a_time():
+# Whoever asks apt needs package lists that nobody is about to change.
+ASK_APT = """
+import sys, debian
+archive = debian.Archive(sys.argv[1])
+archive.apt("true")
+"""
+
+
+def waits_for_the_lock(program):
+    """@program: of Python; gets the cache."""
     with tempfile.TemporaryDirectory() as name:
         with debian.Archive(name).locked():
-            other = subprocess.Popen([sys.executable, "-B", "-c", TAKE_LOCK, name],
+            other = subprocess.Popen([sys.executable, "-B", "-c", program, name],
                                      cwd=pathlib.Path(__file__).parent)
             try:
                 other.wait(1)
@@ -170,6 +179,14 @@ def cache_is_locked_by_one_process_at_a_time():
     expect(not ended and code == 0, f"ended early: {ended}, code {code}")
 
 
+def cache_is_locked_by_one_process_at_a_time():
+    waits_for_the_lock(TAKE_LOCK)
+
+
+def apt_is_asked_by_one_process_at_a_time():
+    waits_for_the_lock(ASK_APT)
+
+
 def main():
     cases = [(f"sources.list: {name}", lambda case=case: parses(debian.sources_of_list, *case))
              for name, *case in ONE_LINE]
@@ -180,7 +197,7 @@ def main():
     cases += [(function.__name__, function) for function in (
         configuration_is_read_from_both_places, security_archive_follows_from_main,
         stanza_is_read_back, other_files_are_refused, module_names, initramfs_has_the_format,
-        cache_is_locked_by_one_process_at_a_time)]
+        cache_is_locked_by_one_process_at_a_time, apt_is_asked_by_one_process_at_a_time)]
     tap.plan(cases)
     return 1 if tap.run(cases) else 0
 
