@@ -9,8 +9,7 @@
  */
 #include "virtio_media.h"
 
-/* Pieces of memory, of a plane each. More of them, all different, are of a program that wants to
- * pin memory. */
+/* Planes, all of different memory. More of them are of a program that wants to pin memory. */
 #define PARKED_MAX 64
 
 void vmedia_parking_init(struct vmedia_parking *parking)
