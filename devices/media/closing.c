@@ -7,6 +7,8 @@
  *
  * CLOSE is answered when the host is done with it, or is given up. A driver takes the answer for
  * the end of what it shared: of a file with shared pages it comes only when that is true.
+ * Nor does it come late then: drivers wait five seconds, and some take an answer badly that nobody
+ * waits for. Such a request goes back with the reset of the queue.
  */
 #include <errno.h>
 

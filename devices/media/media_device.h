@@ -253,9 +253,9 @@ bool media_too_late(int64_t *since_ns);
 /* --- closing.c --- */
 
 /*
- * media_close_file - let go of a session's file. @request: to be answered then, or NULL. A host
- * that hangs is not waited for, unless it may write to guest memory: the answer would say it does
- * not.
+ * media_close_file - let go of a session's file. @request: to be answered then, or NULL. It is
+ * answered even if the host hangs, but not if the host may then write to guest memory: the answer
+ * would say that it does not.
  */
 void media_close_file(struct media *media, struct session_file *file, struct vq_request *request);
 
